@@ -1,0 +1,1 @@
+"""Video stylization with temporal coherence."""

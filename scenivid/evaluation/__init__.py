@@ -1,0 +1,1 @@
+"""Flicker, fidelity and distance metrics."""

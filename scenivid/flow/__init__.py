@@ -1,0 +1,1 @@
+"""Optical flow: estimators, warping and confidence."""

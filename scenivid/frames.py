@@ -1,0 +1,83 @@
+"""Frames in memory: the one place where value range, bit depth and padding change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_SCALE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Consecutive frames of one video."""
+
+    pixels: Tensor
+    """Full-range RGB, uint8 (0..255) or uint16 (0..65535), [T, 3, H, W], T ≥ 1, on the CPU."""
+    pts: tuple[Fraction, ...]
+    """Presentation time of each frame, in seconds, strictly as in the container (start offset kept)."""
+    durations: tuple[Fraction | None, ...] | None = None
+    """How long each frame is shown, in seconds, where the container says so; same length as `pts`."""
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype not in _SCALE:
+            raise TypeError(f"pixels must be uint8 or uint16, got {self.pixels.dtype}")
+        if self.pixels.ndim != 4 or self.pixels.shape[1] != 3 or self.pixels.shape[0] != len(self.pts):
+            raise ValueError(f"pixels {tuple(self.pixels.shape)} don't fit {len(self.pts)} pts")
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Rows and columns added at the bottom and the right."""
+
+    bottom: int
+    right: int
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """Integer pixels to float32 in [0, 1], same shape and device."""
+    return pixels.to(torch.float32) / _SCALE[pixels.dtype]
+
+
+def to_pixels(image: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """Float in [0, 1] (values outside are clamped) to integers of `dtype`, rounded to nearest."""
+    scaled = image.float().clamp(0, 1).mul(_SCALE[dtype]).round_()
+    if dtype is torch.uint16:  # torch converts float to uint16 only through int32 on some devices
+        return scaled.to(torch.int32).to(torch.uint16)
+    return scaled.to(dtype)
+
+
+def to_signed(image: Tensor) -> Tensor:
+    """[0, 1] to [-1, 1]."""
+    return image * 2 - 1
+
+
+def from_signed(image: Tensor) -> Tensor:
+    """[-1, 1] to [0, 1]."""
+    return (image + 1) / 2
+
+
+def pad(image: Tensor, multiple: int) -> tuple[Tensor, Padding]:
+    """Extend [N, C, H, W] at the bottom and right until H and W divide by `multiple`.
+
+    Reflects where the image is large enough, replicates where it is not.
+    """
+    height, width = image.shape[-2:]
+    padding = Padding(bottom=-height % multiple, right=-width % multiple)
+    if not (padding.bottom or padding.right):
+        return image, padding
+    mode = "reflect" if padding.bottom < height and padding.right < width else "replicate"
+    return F.pad(image, (0, padding.right, 0, padding.bottom), mode=mode), padding
+
+
+def unpad(image: Tensor, padding: Padding) -> Tensor:
+    """Undo `pad`."""
+    height, width = image.shape[-2:]
+    return image[..., : height - padding.bottom, : width - padding.right]

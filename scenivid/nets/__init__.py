@@ -1,0 +1,1 @@
+"""Networks, their checkpoints and the zoo of styles."""

@@ -1,0 +1,1 @@
+"""Training programs, losses and data."""

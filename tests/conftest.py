@@ -1,0 +1,41 @@
+"""What every test shares: devices, the optional shared data, quiet threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(os.environ.get("SCENIVID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+def devices() -> list[str]:
+    """Every device to test on; a machine that must have a GPU fails instead of skipping."""
+    if torch.cuda.is_available():
+        return ["cpu", "cuda"]
+    if os.environ.get("SCENIVID_REQUIRE_CUDA") == "1":
+        raise RuntimeError("SCENIVID_REQUIRE_CUDA=1 but torch sees no CUDA device")
+    return ["cpu"]
+
+
+@pytest.fixture(params=devices())
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Run the test once a device."""
+    return torch.device(request.param)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Folder of real clips and flow pairs; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("shared test data is not here (set SCENIVID_TEST_DATA)")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    torch.manual_seed(0)
+    yield
