@@ -1,0 +1,346 @@
+"""The one training loop: resume, atomic checkpoints, logs, sample grids, time budget, graceful stop.
+
+A program keeps its networks and optimisers and says how to take a step; the loop does the rest:
+
+    class Toy:
+        def __init__(self) -> None:
+            self.net = torch.nn.Linear(2, 1)
+            self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-2)
+            self.ema = copy.deepcopy(self.net).requires_grad_(False)
+
+        def state(self):                     # everything that must survive, by name
+            return {"net": self.net, "optimizer": self.optimizer, "ema": self.ema}
+
+        def step(self, index):               # index counts from 0 and over resumes
+            x = torch.rand(8, 2, generator=generator(SEED, index))
+            loss = (self.net(x) - x.sum(1, keepdim=True)).square().mean()
+            self.optimizer.zero_grad(); loss.backward(); self.optimizer.step()
+            update_ema(self.ema, self.net, decay=0.999)
+            return {"loss": loss.detach()}
+
+        def samples(self):                   # [3, H, W] in [0, 1], or None
+            return None
+
+    outcome = train(Toy(), recipe, Path("runs/toy"), recipe.run, minutes=5)
+
+Calling `train` again with the same folder goes on where the last checkpoint stopped. The result is the
+same, bit for bit on the CPU, as if it had never stopped, provided that `step(index)` draws its data as a
+function of (seed, index): `data.Stream` and `generator` do. Global RNG states (torch, CUDA, numpy,
+python) are saved as well, so modules may use them (dropout, noise).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scenivid.errors import Cancelled, CheckpointError, ConfigError
+from scenivid.training.log import RunLog, save_png
+from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
+
+logger = logging.getLogger(__name__)
+CHECKPOINT = "checkpoint.pt"
+
+
+class Stateful(Protocol):
+    """A module, an optimiser, an ADA controller: tensors and plain python in and out."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state_dict: Any, /) -> Any: ...
+
+
+class Program(Protocol):
+    """What is trained."""
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Everything that a checkpoint must hold, by name; the same names at every call."""
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """Do optimiser step `index` (from 0); hand back detached scalars to log."""
+
+    def samples(self) -> Tensor | None:
+        """A picture of how far it is: [3, H, W] float in [0, 1] (see `log.grid`), or None."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told to the caller after every step."""
+
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+    """Means of the last logged interval; empty before the first."""
+    rate: float
+    """Steps per second since this process began."""
+    eta_seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How `train` ended."""
+
+    step: int
+    finished: bool
+    """False when the time budget ran out first."""
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The processes that train together; the default is one alone."""
+
+    rank: int = 0
+    """Only rank 0 writes."""
+    any: Callable[[bool], bool] = bool
+    """True everywhere when it is true for one of them; called by all at the same steps."""
+    every: int = 1
+    """Steps between two such calls: they cost a round trip."""
+
+
+def train(
+    program: Program,
+    recipe: Any,
+    out: Path,
+    run: RunSettings,
+    *,
+    minutes: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    peers: Peers | None = None,
+) -> Outcome:
+    """Run `program` up to `run.steps`, or until `minutes` are over; resume what `out` holds.
+
+    Writes recipe.toml, checkpoint.pt, log.jsonl, tensorboard/ and samples/ into `out`.
+
+    Raises:
+        ConfigError: `out` holds a run of a different recipe (the message says what differs), or a loss
+            is no longer finite (the last good checkpoint stays).
+        CheckpointError: the checkpoint is damaged or of another program.
+        Cancelled: Ctrl-C or SIGTERM; saved first. A second Ctrl-C doesn't wait for the step to end.
+    """
+    peers = peers or Peers()
+    began = time.monotonic()
+    seed_all(run.seed + 7919 * peers.rank)
+    out.mkdir(parents=True, exist_ok=True)
+    first = _resume(program, recipe, out, peers.rank)
+    writes = peers.rank == 0
+    if writes:
+        (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
+    means, sums, count = {}, {}, 0  # type: dict[str, float], dict[str, Tensor], int
+    saved = began
+    with _stop_requests() as asked, _log(out, first, run, writes) as log:
+        for index in range(first, run.steps):
+            for name, value in program.step(index).items():
+                value = torch.as_tensor(value, dtype=torch.float64).detach()
+                sums[name] = sums[name] + value if name in sums else value
+            count, step = count + 1, index + 1
+            now = time.monotonic()
+            last = step == run.steps
+            over = minutes is not None and now - began >= 60 * minutes
+            stop = last or (step % peers.every == 0 and peers.any(over or bool(asked)))
+            save = last or stop or now - saved >= 60 * run.checkpoint_minutes
+            if last or stop or save or step % run.log_every == 0:
+                means, sums, count = _means(sums, count, step), {}, 0
+                if log is not None:
+                    log.scalars(step, means | {"rate": (step - first) / (now - began)})
+            if writes and run.sample_every and (last or step % run.sample_every == 0):
+                _save_samples(program, out / "samples" / f"{step:07d}.png")
+            if writes and save:
+                save_checkpoint(program, recipe, step, out / CHECKPOINT)
+                saved = time.monotonic()
+            if progress is not None:
+                rate = (step - first) / (time.monotonic() - began)
+                progress(Progress(step, run.steps, means, rate, (run.steps - step) / rate))
+            if stop and not last:
+                if asked:
+                    raise Cancelled(
+                        f"stopped at step {step} of {run.steps}; the same command goes on from there"
+                    )
+                return Outcome(step, finished=False)
+    return Outcome(max(first, run.steps), finished=True)
+
+
+def save_checkpoint(program: Program, recipe: Any, step: int, path: Path) -> None:
+    """Write everything needed to go on from `step`; the file appears whole or not at all."""
+    held = {
+        "step": step,
+        "recipe": to_dict(recipe),
+        "state": {name: part.state_dict() for name, part in program.state().items()},
+        "rng": rng_state(),
+    }
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save(held, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint.pt: step, recipe (plain dict), state (name to state dict), rng.
+
+    Raises:
+        CheckpointError: damaged, or not one of ours.
+    """
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as exc:  # torch.load fails with many types: zipfile, pickle, EOF, Runtime
+        raise CheckpointError(f"{path} can't be read ({exc}); delete it to start again") from exc
+    if not isinstance(held, dict) or not {"step", "recipe", "state", "rng"} <= held.keys():
+        raise CheckpointError(f"{path} is not a checkpoint of a scenivid training run")
+    return held
+
+
+def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random stream of its own for each key, such as (seed, step) or (seed, item, rank)."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch (all devices), numpy and python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def rng_state() -> dict[str, Any]:
+    """The global RNG states, as tensors and plain python."""
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
+        "python": random.getstate(),
+    }
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Put back what `rng_state` gave."""
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    random.setstate(state["python"])
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
+    """ema ← decay·ema + (1 − decay)·net for parameters; buffers are copied."""
+    averaged: list[Tensor] = list(ema.parameters())
+    current: list[Tensor] = list(net.parameters())
+    if averaged:
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+    for kept, buffer in zip(ema.buffers(), net.buffers(), strict=True):
+        kept.copy_(buffer)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Schedules here are functions of the step, so there is no scheduler state to save."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def constant_then_linear(step: int, steps: int, constant: float = 0.5) -> float:
+    """Factor 1 for the first `constant` share of the steps, then linearly down to 0 at the end."""
+    begin = constant * steps
+    return 1.0 if step < begin else max(0.0, (steps - step) / max(steps - begin, 1e-9))
+
+
+def warmup_then_cosine(step: int, steps: int, warmup: int = 0, floor: float = 0.0) -> float:
+    """Factor rising linearly to 1 over `warmup` steps, then half a cosine down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    along = min(1.0, (step - warmup) / max(steps - warmup, 1))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * along))
+
+
+def _resume(program: Program, recipe: Any, out: Path, rank: int) -> int:
+    path = out / CHECKPOINT
+    if not path.exists():
+        return 0
+    held = read_checkpoint(path)
+    changed = differences(recipe, held["recipe"])
+    if changed:
+        raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); choose another --out")
+    parts = program.state()
+    if parts.keys() != held["state"].keys():
+        raise CheckpointError(f"{path} holds {sorted(held['state'])}, this program has {sorted(parts)}")
+    for name, part in parts.items():
+        try:
+            part.load_state_dict(held["state"][name])
+        except (RuntimeError, ValueError, KeyError) as exc:
+            raise CheckpointError(f"{path}: {name} doesn't fit ({exc})") from exc
+    if rank == 0:
+        set_rng_state(held["rng"])
+    else:
+        seed_all(held["step"] + 7919 * rank)
+    logger.info("going on from step %d of %s", held["step"], path)
+    return int(held["step"])
+
+
+def _means(sums: Mapping[str, Tensor], count: int, step: int) -> dict[str, float]:
+    means = {name: float(total) / count for name, total in sums.items()}
+    broken = [name for name, value in means.items() if not math.isfinite(value)]
+    if broken:
+        raise ConfigError(
+            f"{', '.join(broken)} stopped being finite before step {step}; "
+            "lower the learning rate or the loss weight (the last checkpoint is still good)"
+        )
+    logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in means.items()))
+    return means
+
+
+def _save_samples(program: Program, path: Path) -> None:
+    before = rng_state()
+    sheet = program.samples()
+    set_rng_state(before)
+    if sheet is not None:
+        save_png(sheet, path)
+
+
+@contextmanager
+def _log(out: Path, first: int, run: RunSettings, writes: bool) -> Iterator[RunLog | None]:
+    if not writes:
+        yield None
+        return
+    with RunLog(out, first, run.tensorboard) as log:
+        yield log
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM; after the first, a second acts as it did before."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def remember(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -1,0 +1,242 @@
+"""Recipes: a frozen dataclass with defaults is the configuration, TOML and `--set` only override it.
+
+A program declares what can be set, and nothing else can:
+
+    @dataclass(frozen=True)
+    class Recipe:
+        program: Literal["translator"] = "translator"    # which `scenivid train X` the file is for
+        run: RunSettings = field(default_factory=RunSettings)   # steps, seed, logging: as in every program
+        photos: Path = Path("data/open/photos")
+        learning_rate: float = 2e-4
+        augment: Augment = field(default_factory=Augment)       # nested dataclasses are TOML tables
+        workers: int = harmless(2)                       # may change when a run is resumed
+
+    recipe = load_recipe(Recipe, Path("tiny.toml"), ["run.steps=500", "augment.flip=false"])
+
+Types understood: bool, int, float, str, Path, Literal, tuple[X, ...], X | None and dataclasses of these.
+TOML knows no null: write "none" for an optional value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from scenivid.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same reader under its old name
+    import tomli as tomllib
+
+R = TypeVar("R")
+
+
+def harmless(default: Any) -> Any:
+    """A field that may change when a run is resumed, since it doesn't alter what is learnt."""
+    return dataclasses.field(default=default, metadata={"harmless": True})
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every training run has."""
+
+    steps: int = harmless(1000)
+    """Optimiser steps in all, counted over every resume."""
+    seed: int = 0
+    """Everything random follows from it."""
+    checkpoint_minutes: float = harmless(10.0)
+    log_every: int = harmless(50)
+    """Steps between two lines of log.jsonl; each line holds the means since the line before."""
+    sample_every: int = harmless(500)
+    """Steps between two PNG sample grids; 0 = none."""
+    tensorboard: bool = harmless(True)
+    """Also write TensorBoard events, where tensorboard is installed."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.log_every < 1 or self.sample_every < 0 or self.checkpoint_minutes < 0:
+            raise ConfigError(
+                "run: steps and log_every must be at least 1, sample_every and checkpoint_minutes at least 0"
+            )
+
+
+def load_recipe(cls: type[R], path: Path | None, overrides: Sequence[str] = ()) -> R:
+    """Defaults of `cls`, then the TOML file, then each `key.sub=value`, in this order.
+
+    Args:
+        cls: a frozen dataclass; every field has a default.
+        path: TOML file; None = defaults only.
+        overrides: values in TOML notation; a bare word is taken as a string.
+
+    Raises:
+        ConfigError: unreadable file, unknown key (the message lists the known ones), wrong type, or
+            a value that the dataclass's own `__post_init__` refuses.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise ConfigError(f"recipe {path} can't be read: {exc}") from exc
+    for override in overrides:
+        _override(values, override)
+    made: R = _build(cls, values, "")
+    return made
+
+
+def to_dict(recipe: Any) -> dict[str, Any]:
+    """Plain nested dict of bool, int, float, str, list and None; what `load_recipe` would accept."""
+    return {field.name: _plain(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+
+
+def to_toml(recipe: Any) -> str:
+    """TOML text that gives the same recipe when loaded again."""
+    lines: list[str] = []
+    _write_table(to_dict(recipe), "", lines)
+    return "\n".join(lines) + "\n"
+
+
+def differences(recipe: Any, before: Mapping[str, Any]) -> list[str]:
+    """Settings of `recipe` that differ from an earlier run's `to_dict`, harmless ones left out.
+
+    Returns:
+        Sentences such as "learning_rate was 0.0002, is 0.001"; empty when the run can go on.
+    """
+    now, old = _flat(to_dict(recipe)), _flat(before)
+    free = _harmless_keys(type(recipe), "")
+    return [
+        f"{key} was {old.get(key, 'not set')!r}, is {now.get(key, 'not set')!r}"
+        for key in sorted(now.keys() | old.keys())
+        if key not in free and now.get(key, "not set") != old.get(key, "not set")
+    ]
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set needs key=value, got {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *tables, name = key.strip().split(".")
+    for table in tables:
+        inner = values.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {key}: {table} is a single value, not a table")
+        values = inner
+    values[name] = value
+
+
+def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls)]
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise ConfigError(
+            f"unknown recipe key {', '.join(where + name for name in unknown)}; "
+            f"known here: {', '.join(known)}"
+        )
+    given = {name: _convert(hints[name], value, where + name) for name, value in values.items()}
+    try:
+        return cls(**given)
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(f"recipe {where.rstrip('.') or cls.__name__}: {exc}") from exc
+
+
+def _convert(hint: Any, value: Any, key: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if type(None) in inner and (value is None or value == "none"):
+            return None
+        rest = [option for option in inner if option is not type(None)]
+        if len(rest) == 1:
+            return _convert(rest[0], value, key)
+        for option in rest:
+            try:
+                return _convert(option, value, key)
+            except ConfigError:
+                continue
+        raise _wrong(key, " or ".join(_name(option) for option in rest), value)
+    if origin is Literal:
+        if value not in inner:
+            raise _wrong(key, "one of " + ", ".join(map(repr, inner)), value)
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise _wrong(key, "a list", value)
+        return tuple(_convert(inner[0], item, f"{key}[{i}]") for i, item in enumerate(value))
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise _wrong(key, "a table", value)
+        return _build(typing.cast(type[Any], hint), value, key + ".")
+    return _scalar(hint, value, key)
+
+
+def _scalar(hint: Any, value: Any, key: str) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if hint is float and (whole or isinstance(value, float)):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if (hint is int and whole) or (hint in (bool, str) and isinstance(value, hint)):
+        return value
+    raise _wrong(key, _name(hint), value)
+
+
+def _wrong(key: str, expected: str, value: Any) -> ConfigError:
+    return ConfigError(f"recipe key {key} must be {expected}, got {value!r}")
+
+
+def _name(hint: Any) -> str:
+    return getattr(hint, "__name__", str(hint))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _flat(values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else {where + key: value}
+    return flat
+
+
+def _harmless_keys(cls: type[Any], where: str) -> set[str]:
+    hints, keys = typing.get_type_hints(cls), set()
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[field.name]):
+            keys |= _harmless_keys(hints[field.name], f"{where}{field.name}.")
+        elif field.metadata.get("harmless"):
+            keys.add(where + field.name)
+    return keys
+
+
+def _write_table(values: Mapping[str, Any], where: str, lines: list[str]) -> None:
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines += [f"{key} = {_toml(value)}" for key, value in values.items() if key not in tables]
+    for key, value in tables.items():
+        lines += ["", f"[{where}{key}]"]
+        _write_table(value, f"{where}{key}.", lines)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)  # JSON's bools, numbers and strings are TOML's

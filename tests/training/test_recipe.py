@@ -1,0 +1,84 @@
+"""Recipes: what loads, what is refused, what counts as the same run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from scenivid.errors import ConfigError
+from scenivid.training.recipe import RunSettings, differences, harmless, load_recipe, to_dict, to_toml
+
+
+@dataclass(frozen=True)
+class Inner:
+    flip: bool = True
+    sizes: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    program: Literal["toy"] = "toy"
+    run: RunSettings = field(default_factory=RunSettings)
+    inner: Inner = Inner()
+    rate: float = 2e-4
+    folder: Path = Path("data")
+    limit: int | None = None
+    name: str = 'a "quoted" näme'
+    workers: int = harmless(2)
+
+
+def test_file_and_overrides_are_laid_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text('program = "toy"\nrate = 1\n[inner]\nsizes = [3]\n[run]\nsteps = 7\n')
+    recipe = load_recipe(Recipe, file, ["inner.flip=false", "folder=a/b", "limit=4", "run.steps=9"])
+    assert recipe.rate == 1.0 and isinstance(recipe.rate, float)
+    assert recipe.inner == Inner(flip=False, sizes=(3,))
+    assert (recipe.folder, recipe.limit, recipe.run.steps) == (Path("a/b"), 4, 9)
+    assert load_recipe(Recipe, None) == Recipe()
+
+
+def test_toml_text_gives_the_same_recipe_back(tmp_path: Path) -> None:
+    recipe = load_recipe(Recipe, None, ["rate=1e-8", "inner.sizes=[]"])
+    (tmp_path / "r.toml").write_text(to_toml(recipe))
+    assert load_recipe(Recipe, tmp_path / "r.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("rat=1", "unknown recipe key rat; known here: program, run, inner, rate"),
+        ("inner.flap=1", "inner.flap; known here: flip, sizes"),
+        ("rate=fast", "rate must be float, got 'fast'"),
+        ("inner.flip=1", "inner.flip must be bool"),
+        ("run.steps=2.5", "run.steps must be int"),
+        ("run.steps=true", "run.steps must be int"),
+        ("run.steps=0", "at least 1"),
+        ("limit=x", "limit must be int"),
+        ("inner.sizes=3", "inner.sizes must be a list"),
+        ("program=other", "one of 'toy'"),
+        ("rate.deep=1", "rate must be float"),
+        ("rate", "key=value"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line(override: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(Recipe, None, [override])
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_unreadable_file_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml can't be read"):
+        load_recipe(Recipe, tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("a = = 1")
+    with pytest.raises(ConfigError, match=r"bad\.toml"):
+        load_recipe(Recipe, tmp_path / "bad.toml")
+
+
+def test_only_what_alters_learning_counts_as_a_difference() -> None:
+    before = to_dict(Recipe())
+    assert differences(load_recipe(Recipe, None, ["workers=9", "run.steps=5"]), before) == []
+    changed = differences(load_recipe(Recipe, None, ["rate=1.0", "run.seed=3"]), before)
+    assert changed == ["rate was 0.0002, is 1.0", "run.seed was 0, is 3"]
