@@ -1,0 +1,231 @@
+"""Weights files: safetensors whose header holds a model card. Strict both ways; nothing is unpickled here."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from scenivid.errors import CheckpointError, ConfigError, OutputError
+from scenivid.nets.lite import Lite, LiteParams
+
+_KEY = "scenivid"
+_VERSION = 1
+_LONGEST_HEADER = 100_000_000
+_SHOWN = 3
+
+Build = Callable[[Mapping[str, Any]], nn.Module]
+"""Makes the untrained network from the `params` of a card."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a weights file says about itself; stored as JSON in its header."""
+
+    name: str
+    architecture: str
+    """Key of `architectures()`, such as "lite" or "translator"."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the architecture's params dataclass."""
+    description: str = ""
+    licence: str = ""
+    commercial_use: bool = True
+    """False where the licence forbids it: the user is told on loading."""
+    data: tuple[str, ...] = ()
+    """Training data, one source a row, with its licence."""
+    recipe: str = ""
+    """How to make it again: the recipe's path and what was overridden."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Measured results, name to value."""
+    limits: str = ""
+    """Where it fails."""
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", tuple(self.data))
+
+
+def architectures() -> dict[str, Build]:
+    """Networks that a card can name."""
+    return {"lite": lambda params: Lite(LiteParams(**params))}
+
+
+def save_checkpoint(path: Path, module: nn.Module, card: ModelCard, dtype: torch.dtype | None = None) -> None:
+    """Write the weights and the card of `module`, aside first and then renamed into place.
+
+    Args:
+        path: Ends in .safetensors; its folder is made if need be.
+        dtype: Storage of floating-point tensors; None keeps the module's. float16 halves the file.
+
+    Raises:
+        OutputError: The file can't be written.
+    """
+    tensors = {
+        key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous().clone()
+        for key, value in module.state_dict().items()
+    }
+    write_tensors(path, tensors, card)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Write a state dict that is already as it should be stored; see `save_checkpoint`."""
+    header = {"format": "pt", _KEY: json.dumps({"version": _VERSION, **asdict(card)}, ensure_ascii=False)}
+    blob = save(dict(tensors), metadata=header)
+    aside = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            aside = file.name
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except OSError as exc:
+        if aside:
+            Path(aside).unlink(missing_ok=True)
+        raise OutputError(f"can't write {path}: {exc.strerror or exc}") from exc
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of a weights file, without reading the weights.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not one of ours.
+    """
+    check_kind(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as exc:
+        raise CheckpointError(f"{path} is damaged or incomplete ({exc}); copy or download it again") from exc
+    if _KEY not in metadata:
+        raise CheckpointError(
+            f"{path} is a safetensors file without a scenivid model card; "
+            "`scenivid models import` takes Scenimefy generators, nothing else can be guessed"
+        )
+    return _parse_card(path, metadata[_KEY])
+
+
+def load_checkpoint(path: Path, build: Build | None = None) -> tuple[nn.Module, ModelCard]:
+    """Build the network a card names and load its weights, strictly; float32, eval mode, on the CPU.
+
+    Args:
+        build: Makes the network, for architectures that aren't in `architectures()`.
+
+    Raises:
+        CheckpointError: As `read_card`, or the weights don't fit the architecture; the message says how.
+    """
+    card = read_card(path)
+    module = _build(path, card, build)
+    load_strictly(module, read_tensors(path), str(path))
+    return module.eval(), card
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file, on the CPU, as stored.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or of another kind.
+    """
+    check_kind(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as exc:
+        raise CheckpointError(f"{path} is damaged or incomplete ({exc}); copy or download it again") from exc
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Copy `tensors` into `module`; every key and shape must fit.
+
+    Raises:
+        CheckpointError: Names what is missing, unexpected or of another shape.
+    """
+    own = module.state_dict()
+    shapes = [
+        f"{key} is {list(tensors[key].shape)}, expected {list(own[key].shape)}"
+        for key in own
+        if key in tensors and tensors[key].shape != own[key].shape
+    ]
+    problems = [
+        f"{len(keys)} {what} ({_some(keys)})"
+        for what, keys in (
+            ("missing", [key for key in own if key not in tensors]),
+            ("unexpected", [key for key in tensors if key not in own]),
+            ("of another shape", shapes),
+        )
+        if keys
+    ]
+    if problems:
+        kind = type(module).__name__
+        raise CheckpointError(f"{source} doesn't fit {kind}: tensors " + ", ".join(problems))
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values() if value.is_floating_point()):
+        raise CheckpointError(
+            f"{source} holds NaN or infinite weights; it was saved from a failed training run"
+        )
+    module.load_state_dict(dict(tensors))
+
+
+def check_kind(path: Path) -> None:
+    """Tell safetensors from what people pass by mistake, by the first bytes.
+
+    Raises:
+        CheckpointError: Says what the file is instead.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+            size = file.seek(0, os.SEEK_END)
+    except IsADirectoryError as exc:
+        raise CheckpointError(f"{path} is a folder; expected a .safetensors file") from exc
+    except OSError as exc:
+        raise CheckpointError(f"can't read {path}: {exc.strerror or exc}") from exc
+    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+        raise CheckpointError(
+            f"{path} is a pickled torch file; turn it into safetensors with `scenivid models import {path}`"
+        )
+    length = int.from_bytes(head[:8], "little")
+    if size < 10 or head[8:9] != b"{" or length > _LONGEST_HEADER:
+        raise CheckpointError(f"{path} is not a safetensors file ({size} bytes)")
+    if size < 8 + length:
+        raise CheckpointError(f"{path} is incomplete ({size} bytes); copy or download it again")
+
+
+def _parse_card(path: Path, text: str) -> ModelCard:
+    try:
+        values = json.loads(text)
+        version = values.pop("version")
+        if version > _VERSION:
+            raise CheckpointError(f"{path} was written by a newer scenivid (card version {version}); update")
+        known = {entry.name for entry in fields(ModelCard)}
+        return ModelCard(**{key: value for key, value in values.items() if key in known})
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise CheckpointError(f"{path} has a damaged model card ({exc})") from exc
+
+
+def _build(path: Path, card: ModelCard, build: Build | None) -> nn.Module:
+    if build is None:
+        known = architectures()
+        if card.architecture not in known:
+            names = ", ".join(sorted(known))
+            raise CheckpointError(f"{path} holds a {card.architecture!r} network; expected one of: {names}")
+        build = known[card.architecture]
+    try:
+        return build(card.params)
+    except (TypeError, ConfigError) as exc:
+        raise CheckpointError(f"{path}: bad parameters for {card.architecture!r}: {exc}") from exc
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown}, …"
