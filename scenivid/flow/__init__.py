@@ -1,1 +1,1 @@
-"""Optical flow: estimators, warping and confidence."""
+"""Where things went between two frames: estimators, warping, and how far to trust them."""

@@ -1,0 +1,154 @@
+"""RAFT (Teed & Deng 2020) in torchvision's implementation, with published, own or embedded weights."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+import urllib.request
+from importlib import resources
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models.optical_flow import (
+    Raft_Large_Weights,
+    Raft_Small_Weights,
+    raft_large,
+    raft_small,
+)
+
+from scenivid.errors import CheckpointError
+from scenivid.frames import to_signed
+
+_log = logging.getLogger(__name__)
+_BUILD = {"raft-large": raft_large, "raft-small": raft_small}
+_URL = {
+    "raft-large": str(Raft_Large_Weights.C_T_SKHT_V2.url),
+    "raft-small": str(Raft_Small_Weights.C_T_V2.url),
+}
+_EMBEDDED = {"raft-small": "raft_small.safetensors"}
+_MULTIPLE = 8
+_SMALLEST = 128
+"""Pixels: RAFT's fourth correlation level needs sides of 128 or more."""
+_UPDATES = 12
+_PAIRS_AT_ONCE = 32
+"""Pairs in one call; the correlation volume of a 640×360 pair takes 55 MB."""
+_TIMEOUT_S = 15
+
+
+class Raft:
+    """RAFT flow with 12 updates, any number of pairs in one call."""
+
+    long_side = 640
+
+    def __init__(self, name: str, network: nn.Module) -> None:
+        self.name = name
+        self._network = network
+
+    @torch.no_grad()
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Flow from `first` to `second`, [N, 3, H, W] in [0, 1]: [N, 2, H, W] float32, same device."""
+        height, width = first.shape[-2:]
+        below = max(0, _SMALLEST - height) or -height % _MULTIPLE
+        beside = max(0, _SMALLEST - width) or -width % _MULTIPLE
+        both = F.pad(torch.cat((first, second)).float(), (0, beside, 0, below), mode="replicate")
+        one, two = to_signed(both).chunk(2)
+        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(one), _PAIRS_AT_ONCE)]
+        flow = torch.cat([self._network(one[p], two[p], num_flow_updates=_UPDATES)[-1] for p in parts])
+        return flow[..., :height, :width].contiguous()
+
+
+def load_raft(name: str, device: torch.device, weights: Path | None = None) -> Raft:
+    """Build 'raft-large' or 'raft-small'.
+
+    Without a file the published weights are used: from torch's cache, else downloaded once and checked.
+    Where that fails, raft-small falls back to the weights inside this package.
+
+    Args:
+        weights: a torchvision state dict, `.safetensors` or `.pth`/`.pt` (read with weights_only=True).
+
+    Raises:
+        CheckpointError: no weights to be had, or they are damaged or of another network.
+    """
+    path = weights or _find(name)
+    network = _BUILD[name](weights=None)
+    state = _read(path)
+    wanted = network.state_dict()
+    wrong = [key for key, value in wanted.items() if key not in state or state[key].shape != value.shape]
+    extra = [key for key in state if key not in wanted]
+    if wrong or extra:
+        raise CheckpointError(
+            f"{path} doesn't hold {name}: of torchvision's {len(wanted)} tensors {len(wrong)} are missing or "
+            f"of another shape, and {len(extra)} are unknown (first: {(wrong + extra)[0]})"
+        )
+    network.load_state_dict({key: value.to(wanted[key].dtype) for key, value in state.items()})
+    return Raft(name, network.eval().requires_grad_(False).to(device))
+
+
+def cached(name: str) -> Path | None:
+    """The published weights in torch's download cache, or None."""
+    path = _cache_path(name)
+    return path if path.is_file() else None
+
+
+def embedded(name: str) -> Path | None:
+    """Weights that ship with this package, or None."""
+    if name not in _EMBEDDED:
+        return None
+    path = Path(str(resources.files("scenivid.weights") / _EMBEDDED[name]))
+    return path if path.is_file() else None
+
+
+def _cache_path(name: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / _URL[name].rsplit("/", 1)[1]
+
+
+def _find(name: str) -> Path:
+    """The cached, downloaded or embedded weights, in this order."""
+    found = cached(name)
+    if found is not None:
+        return found
+    try:
+        return _download(name)
+    except (OSError, ValueError) as error:
+        fallback = embedded(name)
+        if fallback is not None:
+            _log.warning("published weights of %s not reached (%s): using the embedded ones", name, error)
+            return fallback
+        raise CheckpointError(
+            f"no weights for {name}: {_URL[name]} could not be fetched ({error}); download that file on "
+            f"another machine and put it at {_cache_path(name)}, or name it with --flow-weights"
+        ) from error
+
+
+def _download(name: str) -> Path:
+    """Fetch the published weights into torch's cache; the file name ends with the start of its SHA-256."""
+    target = _cache_path(name)
+    _log.info("downloading %s", _URL[name])
+    with urllib.request.urlopen(_URL[name], timeout=_TIMEOUT_S) as answer:
+        data = answer.read()
+    digest = hashlib.sha256(data).hexdigest()
+    if not digest.startswith(target.stem.rsplit("-", 1)[1]):
+        raise ValueError(f"the download is damaged: SHA-256 {digest[:8]}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    partial.write_bytes(data)
+    return partial.replace(target)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no flow weights at {path}") from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        raise CheckpointError(f"{path} can't be read as a torch state dict: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} is not a torch state dict (a dict of names and tensors)")
+    return state
