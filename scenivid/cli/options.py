@@ -1,0 +1,117 @@
+"""Options that several commands share, and the command class that all of them use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Command(click.Command):
+    """A command whose help ends with examples that a test runs, and that knows --debug and --verbose."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        self.examples = examples
+        super().__init__(*args, **kwargs)
+        self.params.append(_flag("--verbose", "-v", help="Say more on stderr."))
+        self.params.append(_flag("--debug", help="Show the traceback of an error."))
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples below the options."""
+        with formatter.section("Example" if len(self.examples) == 1 else "Examples"):
+            for example in self.examples:
+                formatter.write(f"  {example}\n")
+
+
+class Seconds(click.ParamType):
+    """A time: seconds (12.5), or [hours:]minutes:seconds (1:02:03.5)."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Fraction:
+        """Exact seconds; a usage error for anything else."""
+        if isinstance(value, Fraction):
+            return value
+        parts = str(value).split(":")
+        try:
+            numbers = [Fraction(part) for part in parts]
+        except (ValueError, ZeroDivisionError):
+            numbers = []
+        if not 1 <= len(numbers) <= 3 or any(number < 0 for number in numbers) or "/" in str(value):
+            self.fail(f"{value!r} is not a time: give seconds (12.5) or minutes:seconds (1:02.5)")
+        total = Fraction(0)
+        for number in numbers:
+            total = total * 60 + number
+        return total
+
+
+class Count(click.ParamType):
+    """A positive whole number, or one of a few words."""
+
+    name = "N"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> int | str:
+        """The number, or the word."""
+        if value in self.words:
+            return str(value)
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither a positive number nor one of: {', '.join(self.words)}")
+        return number
+
+
+def stylize_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All options of `stylize` that `batch` shares."""
+    for option in reversed(_STYLIZE):
+        function = option(function)
+    return function
+
+
+def _flag(*names: str, help: str) -> click.Option:
+    return click.Option(names, is_flag=True, expose_value=False, help=help)
+
+
+_UNIT = click.FloatRange(0, 1)
+_STYLIZE: list[Decorator] = [
+    click.option("--style", default="aozora", show_default=True, metavar="NAME|FILE",
+                 help="A style's name, a .safetensors or .onnx file, or none (identity)."),
+    click.option("--strength", type=_UNIT, default=1.0, show_default=True,
+                 help="0 is the source, 1 the full style."),
+    click.option("--consistency", type=_UNIT, default=None,
+                 help="0 treats each frame alone, 1 is the steadiest. [default: 0.8]"),
+    click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),
+                 default="auto", show_default=True, help="Optical flow; auto is RAFT on CUDA, DIS on CPU."),
+    click.option("--flow-weights", type=click.Path(dir_okay=False), help="RAFT weights from a file."),
+    click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]"),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
+                 show_default=True),
+    click.option("--batch", type=Count("auto"), default="auto", show_default=True,
+                 help="Frames translated at once; never changes the result."),
+    click.option("--tile", type=Count("auto", "none"), default="auto", show_default=True,
+                 help="Translate in tiles of N pixels to save memory; never changes the result."),
+    click.option("--codec", type=click.Choice(["h264", "hevc", "av1", "prores", "ffv1"]),
+                 help="[default: by the output's suffix; h264 for .mp4]"),
+    click.option("--crf", type=click.FloatRange(0, 63), help="Quality of the encoder: lower is better."),
+    click.option("--decoder", type=click.Choice(["auto", "decord", "pyav"]), default="auto",
+                 show_default=True),
+    click.option("--overwrite", is_flag=True, help="Replace what is there."),
+    click.option("--onnx-layout", type=click.Choice(["auto", "nchw", "nhwc"]), default="auto"),
+    click.option("--onnx-range", type=click.Choice(["auto", "signed", "unit", "byte"]), default="auto",
+                 help="Values an ONNX network works in: [-1,1], [0,1] or 0–255."),
+    click.option("--onnx-channels", type=click.Choice(["auto", "rgb", "bgr"]), default="auto"),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout at the end."),
+]  # fmt: skip
