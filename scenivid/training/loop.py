@@ -39,6 +39,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,11 @@ class Program(Protocol):
         """Everything that a checkpoint must hold, by name; the same names at every call."""
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
-        """Do optimiser step `index` (from 0); hand back detached scalars to log."""
+        """Do optimiser step `index` (from 0); hand back detached scalars to log.
+
+        A name may be there at some steps only (lazy regularisation, a distance measured now and then):
+        the log holds the mean over the steps that reported it.
+        """
 
     def samples(self) -> Tensor | None:
         """A picture of how far it is: [3, H, W] float in [0, 1] (see `log.grid`), or None."""
@@ -141,21 +146,22 @@ def train(
     writes = peers.rank == 0
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
-    means, sums, count = {}, {}, 0  # type: dict[str, float], dict[str, Tensor], int
+    means, sums, counts = {}, {}, Counter()  # type: dict[str, float], dict[str, Tensor], Counter[str]
     saved = began
     with _stop_requests() as asked, _log(out, first, run, writes) as log:
         for index in range(first, run.steps):
             for name, value in program.step(index).items():
                 value = torch.as_tensor(value, dtype=torch.float64).detach()
                 sums[name] = sums[name] + value if name in sums else value
-            count, step = count + 1, index + 1
+                counts[name] += 1
+            step = index + 1
             now = time.monotonic()
             last = step == run.steps
             over = minutes is not None and now - began >= 60 * minutes
             stop = last or (step % peers.every == 0 and peers.any(over or bool(asked)))
             save = last or stop or now - saved >= 60 * run.checkpoint_minutes
             if last or stop or save or step % run.log_every == 0:
-                means, sums, count = _means(sums, count, step), {}, 0
+                means, sums, counts = _means(sums, counts, step), {}, Counter()
                 if log is not None:
                     log.scalars(step, means | {"rate": (step - first) / (now - began)})
             if writes and run.sample_every and (last or step % run.sample_every == 0):
@@ -295,8 +301,8 @@ def _resume(program: Program, recipe: Any, out: Path, rank: int) -> int:
     return int(held["step"])
 
 
-def _means(sums: Mapping[str, Tensor], count: int, step: int) -> dict[str, float]:
-    means = {name: float(total) / count for name, total in sums.items()}
+def _means(sums: Mapping[str, Tensor], counts: Mapping[str, int], step: int) -> dict[str, float]:
+    means = {name: float(total) / counts[name] for name, total in sums.items()}
     broken = [name for name, value in means.items() if not math.isfinite(value)]
     if broken:
         raise ConfigError(
