@@ -16,7 +16,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError, ConfigError, OutputError
+from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams
+from scenivid.nets.translator import Translator, TranslatorParams
 
 _KEY = "scenivid"
 _VERSION = 1
@@ -56,7 +58,11 @@ class ModelCard:
 
 def architectures() -> dict[str, Build]:
     """Networks that a card can name."""
-    return {"lite": lambda params: Lite(LiteParams(**params))}
+    return {
+        "lite": lambda params: Lite(LiteParams(**params)),
+        "translator": lambda params: Translator(TranslatorParams(**params)),
+        "patch_discriminator": lambda params: PatchDiscriminator(PatchParams(**params)),
+    }
 
 
 def save_checkpoint(path: Path, module: nn.Module, card: ModelCard, dtype: torch.dtype | None = None) -> None:
