@@ -1,0 +1,219 @@
+"""Colour tags of a stream, and frames of FFmpeg turned into full-range RGB."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from scenivid.errors import InputError
+from scenivid.video.info import ColorInfo
+
+Plane = npt.NDArray[Any]
+"""uint8 or uint16, [H, W]."""
+
+MATRICES = {
+    0: "gbr",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+    11: "smpte2085",
+    12: "chroma-derived-nc",
+    13: "chroma-derived-c",
+    14: "ictcp",
+    15: "ipt-c2",
+    16: "ycgco-re",
+    17: "ycgco-ro",
+}
+"""AVColorSpace to FFmpeg's name; what is absent is unspecified or reserved."""
+
+PRIMARIES = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    10: "smpte428",
+    11: "smpte431",
+    12: "smpte432",
+    22: "ebu3213",
+}
+"""AVColorPrimaries to FFmpeg's name."""
+
+TRANSFERS = {
+    1: "bt709",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log",
+    10: "log_sqrt",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}
+"""AVColorTransferCharacteristic to FFmpeg's name."""
+
+_DECODABLE = {"gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+_PRIMARIES_OF = {
+    "gbr": "bt709",
+    "fcc": "bt470m",
+    "bt470bg": "bt470bg",
+    "smpte170m": "smpte170m",
+    "smpte240m": "smpte240m",
+    "bt2020nc": "bt2020",
+}
+_TRANSFER_OF = {
+    "gbr": "iec61966-2-1",
+    "fcc": "gamma22",
+    "bt470bg": "smpte170m",
+    "smpte170m": "smpte170m",
+    "smpte240m": "smpte240m",
+    "bt2020nc": "bt2020-10",
+}
+_FULL = 2
+# Without these, swscale takes a shortcut that floors each term of the matrix (about -1, -1.5, -1 of
+# 255 in R, G, B) and repeats chroma samples instead of interpolating them.
+_EXACT = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.FULL_CHR_H_INT
+)
+
+
+def color_info(
+    layout: VideoFormat,
+    width: int,
+    height: int,
+    *,
+    matrix: int,
+    color_range: int,
+    primaries: int,
+    transfer: int,
+) -> ColorInfo:
+    """What the tags say, and a guess in the players' manner for what they don't.
+
+    Args:
+        layout: pixel format of the decoded frames.
+        width: stored pixels.
+        height: stored pixels; a picture of 1280 columns or 720 rows and more is taken for BT.709.
+        matrix: AVColorSpace.
+        color_range: AVColorRange.
+        primaries: AVColorPrimaries.
+        transfer: AVColorTransferCharacteristic.
+    """
+    rgb = layout.is_rgb or layout.has_palette
+    name = MATRICES.get(matrix, "")
+    if rgb:
+        name = "gbr"
+    elif name == "gbr":  # a tag that can't be true
+        name = ""
+    tagged = bool(name)
+    if not name:
+        if PRIMARIES.get(primaries) == "bt2020":
+            name = "bt2020nc"
+        else:
+            name = "bt709" if width >= 1280 or height >= 720 else "smpte170m"
+    full_range = rgb or color_range == _FULL or layout.name.startswith("yuvj")
+    return ColorInfo(
+        matrix=name,
+        full_range=full_range,
+        primaries=PRIMARIES.get(primaries) or _PRIMARIES_OF.get(name, "bt709"),
+        transfer=TRANSFERS.get(transfer) or _TRANSFER_OF.get(name, "bt709"),
+        tagged=tagged,
+    )
+
+
+def has_alpha(layout: VideoFormat) -> bool:
+    """Whether frames of this pixel format carry transparency."""
+    return layout.has_palette or any(component.is_alpha for component in layout.components)
+
+
+def bits(layout: VideoFormat) -> int:
+    """Bits per colour component as stored; floating point counts as 16."""
+    if layout.has_palette:
+        return 8
+    if "f32" in layout.name or "f16" in layout.name:
+        return 16
+    return max(8, *(part.bits for part in layout.components if not part.is_alpha))
+
+
+class RgbConverter:
+    """Turn decoded frames into planar full-range RGB, by the matrix and range of `color`.
+
+    Transparent pictures are composited over black.
+    """
+
+    def __init__(self, color: ColorInfo) -> None:
+        """Raises InputError for a matrix that swscale can't invert."""
+        if color.matrix not in _DECODABLE:
+            known = ", ".join(sorted(_DECODABLE))
+            raise InputError(
+                f"the colour matrix {color.matrix} can't be decoded (known: {known}): convert first"
+            )
+        self._matrix = next(code for code, name in MATRICES.items() if name == color.matrix)
+        self._range = _FULL if color.full_range else 1
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> list[Plane]:
+        """The planes R, G, B of `frame`, each [H, W], uint8, or uint16 where it has more than 8 bits."""
+        layout = frame.format
+        depth = bits(layout)
+        alpha = has_alpha(layout)
+        # The stream's own tags may be wrong or missing: what `color` says holds for every frame.
+        if not (layout.is_rgb or layout.has_palette):
+            frame.colorspace = self._matrix
+            frame.color_range = self._range
+        name = ("gbrap" if alpha else "gbrp") + ("16le" if depth > 8 else "")
+        picture = self._scaler.reformat(frame, format=name, interpolation=_EXACT, dst_color_range=_FULL)
+        dtype = np.uint16 if depth > 8 else np.uint8
+        green, blue, red, *rest = (_plane(picture, index, dtype) for index in range(3 + alpha))
+        planes = [red, green, blue]
+        if depth > 8:
+            table = _to_full_scale(depth, self._range == _FULL or layout.is_rgb)
+            planes = [table[plane] for plane in planes]
+        if rest:
+            planes = [_over_black(plane, rest[0]) for plane in planes]
+        return planes
+
+
+def _plane(picture: VideoFrame, index: int, dtype: type[np.generic]) -> Plane:
+    rows: Plane = np.frombuffer(memoryview(picture.planes[index]), dtype).reshape(picture.height, -1)
+    return rows[:, : picture.width]
+
+
+@lru_cache
+def _to_full_scale(depth: int, full_range: bool) -> npt.NDArray[np.uint16]:
+    """Table that stretches swscale's 16-bit white to 65535.
+
+    swscale shifts: white becomes 255·256 from limited range, (2^b - 1)·2^(16-b) from full range.
+    """
+    white = ((1 << depth) - 1) << (16 - depth) if full_range else 255 << 8
+    values = np.arange(65536, dtype=np.float64) * (65535 / white)
+    return np.rint(np.minimum(values, 65535)).astype(np.uint16)
+
+
+def _over_black(plane: Plane, alpha: Plane) -> Plane:
+    white = int(np.iinfo(plane.dtype).max)
+    product = plane.astype(np.uint32) * alpha
+    composite: Plane = ((product + white // 2) // white).astype(plane.dtype)
+    return composite
