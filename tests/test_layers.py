@@ -17,6 +17,7 @@ LEVEL = {
     "flow": 3,
     "temporal": 4,
     "cuts": 4,
+    "stages": 2,
     "engine": 5,
     "training": 6,
     "evaluation": 6,

@@ -32,9 +32,7 @@ class Seconds(click.ParamType):
 
     name = "time"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> Fraction:
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Fraction:
         """Exact seconds; a usage error for anything else."""
         if isinstance(value, Fraction):
             return value
@@ -59,9 +57,7 @@ class Count(click.ParamType):
     def __init__(self, *words: str) -> None:
         self.words = words
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> int | str:
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | str:
         """The number, or the word."""
         if value in self.words:
             return str(value)

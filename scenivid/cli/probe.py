@@ -1,0 +1,46 @@
+"""scenivid probe: what a file says about itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scenivid.cli.options import Command
+
+
+@click.command("probe", cls=Command, examples=("scenivid probe examples/clip.mp4",))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def command(file: Path, as_json: bool) -> None:
+    """Show size, timing, colour and tracks of a video FILE or a folder of frames."""
+    from scenivid.video.open import probe
+
+    values = {key: _plain(value) for key, value in asdict(probe(file)).items() if key != "names"}
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    table = Table("property", "value", box=None)
+    for key, value in values.items():
+        table.add_row(
+            key.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else str(value)
+        )
+    Console().print(table)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return value.numerator if value.denominator == 1 else round(float(value), 6)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,67 @@
+"""scenivid stylize: one video or frame folder."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scenivid.cli.options import Command, Seconds, stylize_options
+from scenivid.cli.progress import shown
+
+EXAMPLES = (
+    "scenivid stylize examples/clip.mp4 out.mp4",
+    "scenivid stylize examples/clip.mp4 frames/ --duration 0.2 --strength 0.6",
+)
+
+
+@click.command("stylize", cls=Command, examples=EXAMPLES)
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@stylize_options
+@click.option("--start", type=Seconds(), help="Begin this long after the first frame.")
+@click.option("--duration", type=Seconds(), help="Stop after this long.")
+def command(
+    source: Path,
+    output: Path,
+    as_json: bool,
+    start: Fraction | None,
+    duration: Fraction | None,
+    **options: Any,
+) -> None:
+    """Stylize INPUT, a video file or a folder of frames, into OUTPUT, a video file or a folder.
+
+    Sound, subtitles, chapters and timing are kept.
+    """
+    from scenivid.engine import stylize
+
+    settings = settings_from(options, start=start, duration=duration)
+    with shown(source.name) as tell:
+        report = stylize(source, output, settings, tell)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(
+        f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", err=True
+    )
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+
+
+def settings_from(options: dict[str, Any], **more: Any) -> Any:
+    """The engine's settings from the shared options."""
+    from scenivid.engine import StylizeSettings
+    from scenivid.nets.onnx_style import OnnxOptions
+
+    values = dict(options)
+    onnx = OnnxOptions(
+        layout=values.pop("onnx_layout"),
+        value_range=values.pop("onnx_range"),
+        channels=values.pop("onnx_channels"),
+    )
+    weights = values.pop("flow_weights")
+    if values["consistency"] is None:
+        values.pop("consistency")
+    return StylizeSettings(**values, flow_weights=Path(weights) if weights else None, onnx=onnx, **more)
