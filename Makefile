@@ -1,0 +1,29 @@
+# Two commands: `make demo` shows a result, `make test` passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: demo test lint type clean
+
+demo: $(READY)
+	$(BIN)/scenivid stylize examples/clip.mp4 out/demo.mp4 --overwrite
+	$(BIN)/scenivid compare examples/clip.mp4 out/demo.mp4 out/demo-compare.mp4 --overwrite
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(READY)
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,eval,onnx,dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

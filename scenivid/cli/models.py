@@ -1,0 +1,80 @@
+"""scenivid models: list, info, import, export."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scenivid.cli.options import Command
+
+
+@click.group("models")
+def command() -> None:
+    """List, inspect, import and export styles.
+
+    \b
+    Example:
+      scenivid models list
+    """
+
+
+@command.command("list", cls=Command, examples=("scenivid models list",))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def list_(as_json: bool) -> None:
+    """Show the styles that can be used by name."""
+    from scenivid.nets.zoo import available
+
+    cards = available()
+    if as_json:
+        click.echo(json.dumps([asdict(card) for card in cards.values()]))
+        return
+    table = Table("name", "network", "licence", "about", box=None)
+    for name, card in cards.items():
+        table.add_row(name, card.architecture, card.licence, card.description)
+    Console().print(table)
+
+
+@command.command("info", cls=Command, examples=("scenivid models info aozora",))
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def info(name: str, as_json: bool) -> None:
+    """Show a style's model card: network, data and licences, recipe, figures, limits."""
+    from scenivid.nets.checkpoint import read_card
+    from scenivid.nets.zoo import find_style
+
+    card = asdict(read_card(find_style(name)))
+    if as_json:
+        click.echo(json.dumps(card))
+        return
+    table = Table("field", "value", box=None)
+    for key, value in card.items():
+        text = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
+        table.add_row(key.replace("_", " "), text)
+    Console().print(table)
+
+
+@command.command("import", cls=Command, examples=("scenivid models import --help",))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "name", help="Name to use it by. [default: from the file's name]")
+def import_(file: Path, name: str | None) -> None:
+    """Make a style of FILE: Scenimefy's Shinkai_net_G.pth, or a .safetensors of ours."""
+    from scenivid.nets.zoo import import_style
+
+    path = import_style(file, name)
+    click.echo(f"{path.stem}: use it with --style {path.stem}")
+
+
+@command.command("export", cls=Command, examples=("scenivid models export aozora aozora.onnx",))
+@click.argument("name", metavar="NAME|FILE")
+@click.argument("output", metavar="FILE.onnx", type=click.Path(path_type=Path))
+def export(name: str, output: Path) -> None:
+    """Write a style as ONNX: any batch, height and width; RGB in [0, 1]."""
+    from scenivid.nets.onnx_export import export_onnx
+
+    export_onnx(name, output)
+    click.echo(str(output))

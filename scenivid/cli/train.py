@@ -1,0 +1,68 @@
+"""scenivid train: one program a stage."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scenivid.cli.options import Command
+
+PROGRAMS = {
+    "stylegan": "Train a StyleGAN2 on photographs.",
+    "finetune": "Move it to the anime domain under semantic constraints.",
+    "pairs": "Sample pseudo pairs from both and select the good ones.",
+    "translator": "Train the translator on pairs and unpaired images.",
+    "lite": "Train a fast style on painted pairs.",
+    "flow": "Train raft-small on synthetic motion.",
+}
+EXAMPLES = (
+    "scenivid train translator --recipe train/recipes/tiny-translator.toml --out runs/tiny --minutes 30",
+    "scenivid train lite --recipe train/recipes/aozora.toml --set run.steps=2000 --out runs/aozora",
+)
+
+
+@click.command("train", cls=Command, examples=EXAMPLES)
+@click.argument("program", type=click.Choice(list(PROGRAMS)))
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file. [default: the program's defaults]",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting; repeatable."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/PROGRAM]")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop (and save) after this time.")
+@click.option("--resume", is_flag=True, help="Insist on going on: an error if there is no run to resume.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the data, print sizes, parameters, steps and memory; train nothing.",
+)
+def command(
+    program: str,
+    recipe: Path | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    minutes: float | None,
+    resume: bool,
+    dry_run: bool,
+) -> None:
+    """Train a network. The same command again goes on where it stopped.
+
+    PROGRAM is one of stylegan, finetune, pairs, translator (the paper's chain), lite and flow.
+    """
+    from scenivid.errors import ConfigError
+    from scenivid.training.loop import CHECKPOINT
+    from scenivid.training.recipe import load_recipe
+
+    folder = out or Path("runs") / program
+    if resume and not (folder / CHECKPOINT).exists():
+        raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
+    module = import_module(f"scenivid.training.program_{program}")
+    settings: Any = load_recipe(module.Recipe, recipe, overrides)
+    path = module.run(settings, folder, minutes=minutes, dry_run=dry_run)
+    click.echo("dry run: nothing was trained" if dry_run else str(path))

@@ -1,0 +1,63 @@
+"""Two videos side by side in one: an FFmpeg filter graph, run by the binary that imageio-ffmpeg brings."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+
+from scenivid.errors import InputError, OutputError
+from scenivid.video.open import probe
+
+
+def compare(
+    first: Path, second: Path, output: Path, *, stacked: bool = False, overwrite: bool = False
+) -> None:
+    """Write `first` and `second` beside each other (or stacked), scaled to the size of `first`.
+
+    The output ends with the shorter one and has the sound of `first`.
+
+    Raises:
+        InputError: one of the inputs is no video.
+        OutputError: the output exists, is one of the inputs, or can't be written.
+    """
+    info = probe(first)
+    for path in (first, second):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: compare takes two video files")
+        if output.exists() and output.samefile(path):
+            raise OutputError(f"{output} is one of the inputs: choose another name")
+    probe(second)
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} exists already: use --overwrite to replace it")
+    width, height = info.width - info.width % 2, info.height - info.height % 2
+    streams = [ffmpeg.input(str(path)) for path in (first, second)]
+    shown = [
+        stream.video.filter("scale", width, height, flags="bicubic").filter("setsar", 1) for stream in streams
+    ]
+    joined = ffmpeg.filter(shown, "vstack" if stacked else "hstack", inputs=2, shortest=1)
+    tracks = [joined, streams[0].audio] if info.audio else [joined]
+    partial = output.with_name(f".{output.stem}.part{output.suffix}")
+    graph = ffmpeg.output(
+        *tracks,
+        str(partial),
+        vcodec="libx264",
+        crf=18,
+        pix_fmt="yuv420p",
+        movflags="+faststart",
+        shortest=None,
+    )
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-nostdin", *graph.get_args()]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise OutputError(f"{output} could not be written: {reason}")
+        partial.replace(output)
+    except OSError as exc:
+        raise OutputError(f"{output} could not be written: {exc.strerror or exc}") from exc
+    finally:
+        partial.unlink(missing_ok=True)
