@@ -41,6 +41,8 @@ class MotionRecipe:
     """Most foreground layers in a scene."""
     bend: float = 0.2
     """Largest non-rigid displacement, as a share of the layer's shift."""
+    effects: bool = True
+    """Exposure change, blur, noise, compression and things that are in one frame only."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def motion_pair(
         first = first * (1 - before) + _inside(texture) * before
         second = second * (1 - after) + _fetch(texture, back, cv2.BORDER_REFLECT_101) * after
         flow = np.where(before > 0.5, _forward(layer, grid) - grid, flow)
-    first, second = _camera_effects(first, second, flow, rng)
+    if recipe.effects:
+        first, second = _camera_effects(first, second, rng)
     return _flipped(MotionPair(first, second, flow.astype(np.float32)), rng)
 
 
@@ -218,9 +221,7 @@ def _shape(height: int, width: int, rng: np.random.Generator) -> tuple[Array, tu
     return mask, (x - MARGIN, y - MARGIN)
 
 
-def _camera_effects(
-    first: Array, second: Array, flow: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def _camera_effects(first: Array, second: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """Exposure, blur, noise and compression, nearly but not wholly the same for both frames."""
     gain, lift, gamma = rng.uniform(0.7, 1.25), rng.uniform(-0.1, 0.1), rng.uniform(0.8, 1.25)
     tint = rng.uniform(0.88, 1.08, 3)

@@ -7,10 +7,9 @@ as large: what a video shows from frame to frame is mostly a few pixels.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,13 +17,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models.optical_flow import raft_small
 from torchvision.utils import flow_to_image
 
 from scenivid.errors import CheckpointError, DataError
+from scenivid.nets.checkpoint import ModelCard, write_tensors
 from scenivid.training.log import grid
 from scenivid.training.loop import (
     CHECKPOINT,
@@ -101,21 +100,21 @@ def run(
 
 
 def export(net: nn.Module, path: Path, steps: int, recipe: Recipe) -> None:
-    """Write raft_small's weights as fp16 safetensors with a short card in the header."""
-    card = {
-        "name": "raft-small",
-        "architecture": "torchvision raft_small",
-        "steps": steps,
-        "batch": recipe.batch,
-        "motion": asdict(recipe.motion),
-    }
+    """Write raft_small's weights as fp16 safetensors with a model card in the header."""
     tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in net.state_dict().items()
     }
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, str(partial), metadata={"scenivid_flow": json.dumps(card)})
-    partial.replace(path)
+    card = ModelCard(
+        name="raft-small",
+        architecture="raft_small",
+        description="Optical flow: torchvision's raft_small, trained on synthetic layered motion.",
+        licence="Apache-2.0",
+        recipe=f"scenivid train flow, {steps} steps of {recipe.batch} pairs of {recipe.motion.width}x"
+        f"{recipe.motion.height}, {recipe.updates} updates"
+        + (f", begun from {recipe.init.name}" if recipe.init else ""),
+    )
+    write_tensors(path, tensors, card)
 
 
 def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
