@@ -1,0 +1,97 @@
+"""Containers that can be written: which codecs they hold, and how exactly they keep time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from scenivid.errors import OutputError
+
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Container:
+    """One way to store a video."""
+
+    suffix: str
+    muxer: str
+    """FFmpeg's name of the muxer."""
+    codecs: tuple[str, ...]
+    """What may be stored, the default first."""
+    tick: Fraction | None
+    """Unit of its timestamps in seconds; None where the source's own unit can be used, so pts are exact."""
+    exact_end: bool = False
+    """True where the last packet's duration sets the length of the track (the mov family)."""
+
+
+_CONTAINERS = (
+    Container(".mp4", "mp4", ("h264", "hevc", "av1", "vp9"), None, exact_end=True),
+    Container(".m4v", "mp4", ("h264", "hevc", "av1", "vp9"), None, exact_end=True),
+    Container(".mov", "mov", ("h264", "hevc", "prores"), None, exact_end=True),
+    Container(".mkv", "matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), Fraction(1, 1000)),
+    Container(".webm", "webm", ("vp9", "av1"), Fraction(1, 1000)),
+    Container(".gif", "gif", ("gif",), Fraction(1, 100)),
+)
+
+
+def container_for(output: Path) -> Container:
+    """The container that the suffix of `output` names; raises OutputError that lists the known ones."""
+    suffix = output.suffix.lower()
+    for container in _CONTAINERS:
+        if container.suffix == suffix:
+            return container
+    known = ", ".join(container.suffix for container in _CONTAINERS)
+    raise OutputError(
+        f"{output}: '{suffix}' is no container that can be written; use one of {known}, or a folder"
+    )
+
+
+def codec_for(container: Container, codec: str | None) -> str:
+    """`codec`, or the container's default for None; raises OutputError where the two don't fit."""
+    if codec is None:
+        return container.codecs[0]
+    if codec in container.codecs:
+        return codec
+    homes = [other.suffix for other in _CONTAINERS if codec in other.codecs]
+    if not homes:
+        known = ", ".join(sorted({name for other in _CONTAINERS for name in other.codecs}))
+        raise OutputError(f"'{codec}' is no codec that can be written; use one of {known}")
+    raise OutputError(f"{codec} can't be stored in {container.suffix}: name the output {' or '.join(homes)}")
+
+
+def mux_options(container: Container, time_base: Fraction, offset_units: Iterable[int]) -> dict[str, str]:
+    """Options for FFmpeg's muxer so that timestamps stay as they are.
+
+    Args:
+        container: what is written.
+        time_base: of the video's timestamps, in seconds.
+        offset_units: ticks per second of the other tracks that start later than zero.
+    """
+    if container.muxer in {"matroska", "webm"}:
+        # Otherwise a track that begins before zero (AAC priming) would push all others later.
+        return {"avoid_negative_ts": "disabled"}
+    if not container.exact_end:
+        return {}
+    # An offset is stored as an empty edit, in units of the movie (1 ms by default).
+    units = time_base.denominator
+    for other in offset_units:
+        common = math.lcm(units, other)
+        units = common if common <= _LARGEST else units
+    return {
+        "video_track_timescale": str(time_base.denominator),
+        "movie_timescale": str(units * max(1, math.ceil(1000 / units))),
+        "movflags": "+faststart",
+    }
+
+
+def video_time_base(container: Container, time_base: Fraction) -> Fraction:
+    """Unit in which frames are given to the encoder: the source's, if the container can count that fine."""
+    if container.suffix == ".gif":
+        return Fraction(1, 100)
+    if time_base.denominator > _LARGEST or time_base <= 0:
+        return Fraction(1, 1_000_000)
+    return time_base

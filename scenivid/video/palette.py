@@ -1,0 +1,38 @@
+"""Colours of a GIF: the best 255 of each frame, dithered, one frame at a time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from av.filter import Graph
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+
+class Palette:
+    """FFmpeg's palettegen and paletteuse over single frames, so that memory stays bounded."""
+
+    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=width, height=height, format=VideoFormat("rgb24"), time_base=time_base
+        )
+        split = graph.add("split")
+        make = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
+        sink = graph.add("buffersink")
+        source.link_to(split)
+        split.link_to(use, 0, 0)
+        split.link_to(make, 1, 0)
+        make.link_to(use, 0, 1)
+        use.link_to(sink)
+        graph.configure()
+        self._graph = graph
+
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
+        """The rgb24 `frame` as pal8, at the same time."""
+        self._graph.push(frame)
+        result = self._graph.pull()
+        assert isinstance(result, VideoFrame)
+        result.pts, result.time_base = frame.pts, frame.time_base
+        return result
