@@ -1,0 +1,213 @@
+"""Weights that others published: fetched on demand, or imported from the user's own file, never shipped.
+
+The official Scenimefy generator is under the S-Lab Licence 1.0, for non-commercial use only. Its file is a
+pickled state dict; it is read with `weights_only=True`, checked key by key, and kept as safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pickle
+import re
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenivid.errors import CheckpointError, ConfigError
+from scenivid.nets.checkpoint import (
+    ModelCard,
+    check_kind,
+    load_checkpoint,
+    load_strictly,
+    read_card,
+    read_tensors,
+    save_checkpoint,
+)
+from scenivid.nets.translator import Translator
+
+NON_COMMERCIAL = "S-Lab Licence 1.0 (non-commercial), of the Scenimefy authors"
+_LARGEST = 200_000_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A weights file on the internet."""
+
+    name: str
+    file: str
+    url: str
+    licence: str
+    description: str
+
+
+PUBLISHED = (
+    Published(
+        "scenimefy-shinkai",
+        "Shinkai_net_G.pth",
+        "https://github.com/Yuxinn-J/Scenimefy/releases/download/v0.1.0/Shinkai_net_G.pth",
+        NON_COMMERCIAL,
+        "The official generator of Scenimefy, trained on frames of Makoto Shinkai's films",
+    ),
+)
+
+
+def models_dir() -> Path:
+    """Where imported and downloaded models are kept: $SCENIVID_HOME/models or ~/.cache/scenivid/models."""
+    home = os.environ.get("SCENIVID_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "scenivid") / "models"
+
+
+def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | None = None) -> ModelCard:
+    """Take a weights file into the models folder, under a name `--style` knows.
+
+    Accepts our own safetensors, and the official generator (or any with its keys) as .pth or .safetensors.
+
+    Raises:
+        CheckpointError: The file isn't one of these; the message says what differs.
+        ConfigError: The name isn't letters, digits, - and _.
+    """
+    name = check_name(as_name if as_name is not None else _name_from(path))
+    target = (dest_dir or models_dir()) / f"{name}.safetensors"
+    try:
+        check_kind(path)
+        card = read_card(path) if _has_card(path) else None
+    except CheckpointError:
+        if not _is_pickled(path):
+            raise
+        card = None
+    if card is not None:
+        network, card = load_checkpoint(path)
+        card = replace(card, name=name)
+    else:
+        network, card = _official(path, name)
+    save_checkpoint(target, network, card)
+    if not card.commercial_use:
+        _log.warning("%s: %s", name, card.licence)
+    return card
+
+
+def fetch(entry: Published, dest_dir: Path | None = None) -> Path:
+    """The safetensors of a published model, downloaded and converted the first time.
+
+    A file of the published name that already lies in the folder is used instead of the network.
+
+    Raises:
+        CheckpointError: No connection, or not the expected file; says what to fetch and where to put it.
+    """
+    folder = dest_dir or models_dir()
+    target = folder / f"{entry.name}.safetensors"
+    if target.is_file():
+        return target
+    local = folder / entry.file
+    if local.is_file():
+        import_checkpoint(local, entry.name, folder)
+        return target
+    _log.warning("downloading %s (%s)", entry.url, entry.licence)
+    with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
+        download = Path(scratch) / entry.file
+        try:
+            _download(entry.url, download)
+        except (urllib.error.URLError, OSError, ValueError) as exc:
+            reason = getattr(exc, "reason", None) or exc
+            raise CheckpointError(
+                f"can't download {entry.url} ({reason}); "
+                f"fetch {entry.file} by other means and put it at {local}"
+            ) from exc
+        import_checkpoint(download, entry.name, folder)
+    return target
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can be a file name anywhere and can't leave the models folder.
+
+    Raises:
+        ConfigError: It can't.
+    """
+    if not _NAME.fullmatch(name) or name == "none":
+        raise ConfigError(f"{name!r} can't name a model; use letters, digits, - and _ (`--as NAME`)")
+    return name
+
+
+def _download(url: str, target: Path) -> None:
+    with urllib.request.urlopen(url, timeout=30) as response, target.open("wb") as file:
+        expected = int(response.headers.get("Content-Length") or 0)
+        size = 0
+        while block := response.read(1 << 20):
+            size += len(block)
+            if size > _LARGEST:
+                raise ValueError(f"more than {_LARGEST} bytes")
+            file.write(block)
+    if expected and size != expected:
+        raise ValueError(f"{size} of {expected} bytes came")
+
+
+def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:
+    tensors = _read_pickled(path) if _is_pickled(path) else read_tensors(path)
+    network = Translator()
+    load_strictly(network, tensors, str(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = ModelCard(
+        name=name,
+        architecture="translator",
+        description="Generator of Scenimefy (Jiang et al., ICCV 2023), converted from the user's own copy",
+        licence=f"{NON_COMMERCIAL}; if the file is not theirs, its own",
+        commercial_use=False,
+        data=("real: LHQ landscapes", "anime: frames of nine films by Makoto Shinkai"),
+        recipe="published weights",
+        notes=f"converted from {path.name}, sha256 {digest}",
+    )
+    return network, card
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as exc:
+        raise CheckpointError(
+            f"{path} is not a plain state dict, or it is damaged; expected only tensors ({_first_line(exc)})"
+        ) from exc
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()
+    ):
+        raise CheckpointError(f"{path} is not a flat state dict of tensors like Shinkai_net_G.pth")
+    return {key.removeprefix("module."): value for key, value in loaded.items()}
+
+
+def _is_pickled(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        return False
+    return head == b"PK\x03\x04" or head[:1] == b"\x80"
+
+
+def _has_card(path: Path) -> bool:
+    try:
+        read_card(path)
+    except CheckpointError as exc:
+        if "without a scenivid model card" in str(exc):
+            return False
+        raise
+    return True
+
+
+def _name_from(path: Path) -> str:
+    known = {entry.file: entry.name for entry in PUBLISHED}
+    return known.get(path.name, re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-").lower())
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]

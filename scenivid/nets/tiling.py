@@ -1,0 +1,151 @@
+"""Large frames in pieces: exact where the receptive radius is known, cross-faded where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scenivid.errors import ConfigError
+
+SMALLEST = 64
+_SIZES = (2048, 1536, 1024, 768, 512, 384, 256)
+_SHARE = 0.5
+"""Part of the free memory that `auto_tile` lets a network use."""
+
+Run = Callable[[Tensor], Tensor]
+"""A network: [N, 3, H, W] to the same shape."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows top ≤ y < bottom and columns left ≤ x < right."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def pixels(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def of(self, image: Tensor) -> Tensor:
+        """This part of [..., H, W], as a view."""
+        return image[..., self.top : self.bottom, self.left : self.right]
+
+
+def boxes(height: int, width: int, tile: int) -> Iterator[Box]:
+    """Disjoint boxes of at most `tile` pixels a side that cover the frame, row by row."""
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            yield Box(top, min(top + tile, height), left, min(left + tile, width))
+
+
+def run_tiled(run: Run, image: Tensor, tile: int, radius: int, multiple: int) -> Tensor:
+    """Run a network tile by tile with the same result as on the whole frame.
+
+    Each tile is computed with a margin of at least `radius`, aligned to `multiple`, and the margin is thrown
+    away; at the frame's own edges there is no margin, so the network's padding acts where it would have.
+
+    Args:
+        run: A network in which an output pixel depends on input pixels within `radius` only.
+        image: [N, C, H, W], H and W multiples of `multiple`.
+        tile: Side of a tile in pixels, margin not counted; rounded up to `multiple`.
+    """
+    check_tile(tile)
+    height, width = image.shape[-2:]
+    tile, margin = _round_up(tile, multiple), _round_up(radius, multiple)
+    result: Tensor | None = None
+    for box in boxes(height, width, tile):
+        wide = Box(
+            max(box.top - margin, 0),
+            min(box.bottom + margin, height),
+            max(box.left - margin, 0),
+            min(box.right + margin, width),
+        )
+        part = run(wide.of(image))
+        if result is None:
+            result = part.new_empty((part.shape[0], part.shape[1], height, width))
+        inner = Box(box.top - wide.top, box.bottom - wide.top, box.left - wide.left, box.right - wide.left)
+        box.of(result).copy_(inner.of(part))
+    assert result is not None, "a frame has at least one pixel"
+    return result
+
+
+def run_blended(run: Run, image: Tensor, height: int, width: int, overlap: int) -> Tensor:
+    """Run a network of unknown reach on windows of exactly height × width, cross-faded over `overlap` pixels.
+
+    Approximate: a network that normalises over its input sees each window as an image of its own.
+
+    Args:
+        image: [N, C, H, W] with H ≥ height and W ≥ width.
+    """
+    total = image.new_zeros(image.shape)
+    weights = image.new_zeros((1, 1, *image.shape[-2:]))
+    fade = (_ramp(height, overlap)[:, None] * _ramp(width, overlap)[None, :]).to(image)
+    for top in _starts(image.shape[-2], height, overlap):
+        for left in _starts(image.shape[-1], width, overlap):
+            box = Box(top, top + height, left, left + width)
+            box.of(total).add_(run(box.of(image)) * fade)
+            box.of(weights).add_(fade)
+    return total / weights
+
+
+def auto_tile(
+    height: int, width: int, batch: int, bytes_per_pixel: float, device: torch.device
+) -> int | None:
+    """The largest tile with which a network fits half of the free memory; None if the whole frame does.
+
+    Args:
+        batch: Frames translated at once.
+        bytes_per_pixel: Peak working memory of the network for each pixel of a frame.
+    """
+    budget = free_memory(device) * _SHARE
+    if device.type == "cpu":  # frames are translated one after the other there
+        batch = 1
+    if height * width * batch * bytes_per_pixel <= budget:
+        return None
+    fitting = [size for size in _SIZES if size * size * batch * bytes_per_pixel <= budget]
+    return fitting[0] if fitting else _SIZES[-1]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on the device; on the CPU what the system says is available."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux: assume a small machine
+        return 4 << 30
+
+
+def check_tile(tile: int) -> None:
+    """Refuse tiles that are mostly margin.
+
+    Raises:
+        ConfigError: `tile` is below 64.
+    """
+    if tile < SMALLEST:
+        raise ConfigError(f"a tile must be at least {SMALLEST} pixels, got {tile}")
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _starts(length: int, window: int, overlap: int) -> list[int]:
+    """Evenly spaced window positions from edge to edge, at least `overlap` shared between neighbours."""
+    step = max(window - overlap, 1)
+    count = -(-(length - window) // step) + 1
+    return [round(index * (length - window) / max(count - 1, 1)) for index in range(count)]
+
+
+def _ramp(length: int, overlap: int) -> Tensor:
+    """Rises from just above 0 over `overlap` pixels, falls the same way."""
+    position = torch.arange(length) + 1.0
+    return torch.minimum(position, position.flip(0)).div(max(overlap, 1)).clamp(max=1)
