@@ -108,7 +108,16 @@ class Lite(nn.Module):
         return (3, *self.params.widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        skips = self._encode(self._cast(x))
+        return self._decode(x, self._encode(self._cast(x)))
+
+    def forward_with_features(
+        self, x: Tensor, layers: Sequence[int] = feature_layers
+    ) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` and `encode` give, from one pass."""
+        features = self._encode(self._cast(x))
+        return self._decode(x, features), [features[layer] for layer in layers]
+
+    def _decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
         y = _merge(skips[3], self.up8(skips[4]))
         y = _merge(skips[2], self.up4(self.decode8(y)))
         y = _merge(skips[1], self.up2(self.decode4(y)))

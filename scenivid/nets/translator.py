@@ -107,11 +107,21 @@ class Translator(nn.Module):
             x: [N, 3, H, W] in [-1, 1].
             layers: Indices into the sequence, in any order.
         """
+        return self._run(x, layers, max(layers) + 1)[1]
+
+    def forward_with_features(
+        self, x: Tensor, layers: Sequence[int] = feature_layers
+    ) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` and `encode` give, from one pass."""
+        return self._run(x, layers, len(self.model))
+
+    def _run(self, x: Tensor, layers: Sequence[int], stop: int) -> tuple[Tensor, list[Tensor]]:
         features = {}
-        for index, layer in enumerate(self.model[: max(layers) + 1]):
+        for index, layer in enumerate(self.model[:stop]):
             x = layer(x)
-            features[index] = x
-        return [features[layer] for layer in layers]
+            if index in layers:
+                features[index] = x
+        return x, [features[layer] for layer in layers]
 
 
 def initialise(module: nn.Module, gain: float = 0.02) -> None:
