@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -184,7 +185,10 @@ class RgbConverter:
             frame.colorspace = self._matrix
             frame.color_range = self._range
         name = ("gbrap" if alpha else "gbrp") + ("16le" if depth > 8 else "")
-        picture = self._scaler.reformat(frame, format=name, interpolation=_EXACT, dst_color_range=_FULL)
+        try:
+            picture = self._scaler.reformat(frame, format=name, interpolation=_EXACT, dst_color_range=_FULL)
+        except (FFmpegError, ValueError) as exc:
+            raise InputError(f"the pixel format {layout.name} can't be turned into RGB ({exc})") from exc
         dtype = np.uint16 if depth > 8 else np.uint8
         green, blue, red, *rest = (_plane(picture, index, dtype) for index in range(3 + alpha))
         planes = [red, green, blue]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,8 @@ def open_container(path: Path) -> InputContainer:
         InputError: missing, not permitted, or nothing that FFmpeg can read.
     """
     try:
+        if str(path) == "-":
+            return av.open(sys.stdin.buffer, "r", metadata_errors="replace")
         return av.open(str(path), "r", metadata_errors="replace")
     except FileNotFoundError as exc:
         raise InputError(f"{path}: no such file") from exc
@@ -39,6 +42,11 @@ def open_container(path: Path) -> InputContainer:
         raise InputError(f"{path}: no permission to read it") from exc
     except (av.FFmpegError, OSError, ValueError) as exc:
         raise InputError(f"{path}: {_why_not_opened(path)}") from exc
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether `path` can be read only once, from its beginning: a FIFO, or `-` for the standard input."""
+    return str(path) == "-" or path.is_fifo() or path.is_char_device()
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -192,6 +200,8 @@ def _chroma(layout: VideoFormat) -> str:
 
 
 def _why_not_opened(path: Path) -> str:
+    if is_pipe(path):
+        return "no video that can be read from a pipe came out of it"
     try:
         with path.open("rb") as file:
             head = file.read(12)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,16 +19,16 @@ from av.video.stream import VideoStream
 from scenivid.errors import InputError
 from scenivid.frames import Clip
 from scenivid.video.color import Plane, RgbConverter
-from scenivid.video.container import open_container, orientation
+from scenivid.video.container import describe, is_pipe, open_container, orientation, video_stream
 from scenivid.video.info import VideoInfo
 from scenivid.video.reader import ThreadedReader
-from scenivid.video.timeline import Timeline
+from scenivid.video.timeline import Timeline, milliseconds
 
 _log = logging.getLogger(__name__)
 
-# One packet is one frame in these; in others (hidden VP8 frames, MPEG-4 packed B-frames, field
-# pictures) a packet without a frame is no damage.
 ONE_TO_ONE = {"h264", "hevc", "vp9", "av1", "libdav1d", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png"}
+"""Codecs in which each packet is one frame. In others (hidden VP8 frames, packed MPEG-4 B-frames,
+field pictures) a packet without a frame is no damage."""
 
 
 def pyav_reader(
@@ -40,19 +42,59 @@ def pyav_reader(
         window: indices of the frames wanted; None for all.
         reason: why PyAV, for `decoder`.
     """
-    frames = len(window) if window is not None else (len(timeline) if timeline else None)
 
     def produce(batch: int) -> Generator[Clip, None, None]:
-        with open_container(info.path) as container:
-            stream = container.streams[info.stream_index]
-            assert isinstance(stream, VideoStream)
-            frames = _frames(container, stream, info, timeline, window)
-            yield from _clips(frames, info, batch)
+        return pyav_clips(info, timeline, window, batch)
 
-    return ThreadedReader(info, f"pyav ({reason})" if reason else "pyav", frames, produce)
+    return ThreadedReader(info, f"pyav ({reason})", None if window is None else len(window), produce)
 
 
-def _clips(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generator[Clip, None, None]:
+def pyav_clips(
+    info: VideoInfo, timeline: Timeline | None, window: range | None, batch: int
+) -> Generator[Clip, None, None]:
+    """Open `info.path`, yield its clips, close it; for the arguments see `pyav_reader`."""
+    with open_container(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        stream.thread_type = "AUTO"
+        if timeline is None:
+            frames = timed(decode(container, stream, info.path), info)
+        else:
+            frames = _frames(container, stream, info, timeline, window or range(len(timeline)))
+        yield from clips_of(frames, info, batch)
+
+
+def pipe_reader(path: Path) -> ThreadedReader:
+    """Read a pipe, once: what it holds is known only as it comes. `-` is the standard input.
+
+    Raises:
+        InputError: no video comes out of it.
+    """
+    container = open_container(path)
+    try:
+        stream = video_stream(container, path)
+        stream.thread_type = "AUTO"
+        frames = decode(container, stream, path)
+        head = next(frames, None)
+        if head is None:
+            raise InputError(f"{path}: no frame came out of this pipe")
+        info = replace(describe(container, stream, head, path), frames=None)
+    except BaseException:
+        container.close()
+        raise
+    left = [timed(itertools.chain([head], frames), info)]
+
+    def produce(batch: int) -> Generator[Clip, None, None]:
+        if not left:
+            raise InputError(f"{path}: a pipe can be read only once")
+        with container:
+            yield from clips_of(left.pop(), info, batch)
+
+    return ThreadedReader(info, "pyav (a pipe)", None, produce)
+
+
+def clips_of(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generator[Clip, None, None]:
+    """Upright full-range RGB of decoded frames, `batch` at a time; an early end of `frames` is kept."""
     convert = RgbConverter(info.color)
     dtype = torch.uint16 if info.bit_depth > 8 else torch.uint8
     pixels = torch.empty(0, dtype=dtype)
@@ -61,10 +103,11 @@ def _clips(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generat
     for frame in frames:
         if not pts:
             pixels = torch.empty((batch, 3, info.height, info.width), dtype=dtype)
-        upright = _upright(frame, info)
-        for target, plane in zip(pixels[len(pts)].numpy(), convert(frame), strict=True):
-            np.copyto(target, upright(plane))
-        pts.append(Fraction(frame.pts or 0) * info.time_base)
+        target = pixels[len(pts)].numpy()
+        for index, plane in enumerate(_upright(frame, convert(frame), info)):
+            np.copyto(target[index], plane)
+        assert frame.pts is not None
+        pts.append(frame.pts * info.time_base)
         durations.append(frame.duration * info.time_base if frame.duration else None)
         if len(pts) == batch:
             yield Clip(pixels, tuple(pts), tuple(durations))
@@ -73,69 +116,109 @@ def _clips(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generat
         yield Clip(pixels[: len(pts)], tuple(pts), tuple(durations))
 
 
-def _upright(frame: VideoFrame, info: VideoInfo) -> Callable[[Plane], Plane]:
+def decode(
+    container: InputContainer, stream: VideoStream, path: Path, *, tolerant: bool = False
+) -> Iterator[VideoFrame]:
+    """Decode from where the container stands.
+
+    Args:
+        container: opened on `path`.
+        stream: one of its streams.
+        path: for messages.
+        tolerant: go on after a damaged packet, because the caller will notice a missing frame.
+
+    Raises:
+        InputError: damaged data.
+    """
+    packets = container.demux(stream)
+    began = False
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.FFmpegError, OSError) as exc:
+            hint = "; an MP4 with its index at the end can't be piped: save it first" if is_pipe(path) else ""
+            raise InputError(f"{path}: can't be read to its end ({exc.strerror}){hint}") from exc
+        if packet is None:
+            return
+        if not packet.size and packet.pts is not None:
+            continue  # an empty sample; the decoder would take it for the end
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as exc:
+            _log.debug("%s: the packet at pts %s can't be decoded: %s", path, packet.pts, exc.strerror)
+            if began and not tolerant:  # before the first frame: a recording that begins mid-way
+                raise InputError(f"{path}: damaged: the packet at pts {packet.pts} can't be decoded") from exc
+            continue
+        began = began or bool(frames)
+        yield from frames
+
+
+def timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]:
+    """Frames with increasing pts, filled in from the frame rate where a raw stream has none."""
+    step = max(1, round(1 / (info.rate_hz * info.time_base)))
+    last: int | None = None
+    for frame in frames:
+        if frame.pts is None or (last is not None and frame.pts <= last):
+            frame.pts = 0 if last is None else last + step
+        last = frame.pts
+        yield frame
+
+
+def _upright(frame: VideoFrame, planes: list[Plane], info: VideoInfo) -> list[Plane]:
     degrees, mirrored = orientation(frame, info.path)
-    width, height = (frame.width, frame.height) if degrees in (0, 180) else (frame.height, frame.width)
+    planes = [np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90)) for plane in planes]
+    height, width = planes[0].shape
     if (width, height) != (info.width, info.height):
         raise InputError(
             f"{info.path}: the picture size changes from {info.width}x{info.height} to {width}x{height}"
             f" at {float(frame.time or 0):.3f} s; convert the file to one size first"
         )
-
-    def apply(plane: Plane) -> Plane:
-        return np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90))
-
-    return apply
+    return planes
 
 
 def _frames(
-    container: InputContainer,
-    stream: VideoStream,
-    info: VideoInfo,
-    timeline: Timeline | None,
-    window: range | None,
+    container: InputContainer, stream: VideoStream, info: VideoInfo, timeline: Timeline, window: range
 ) -> Iterator[VideoFrame]:
     """The frames of the window, in order, each checked against the timeline."""
-    if window is not None and not window:
-        return
-    stream.thread_type = "AUTO"
-    decoded = _decoded(container, stream)
-    if timeline is None:
-        yield from decoded
-        return
-    wanted = window if window is not None else range(len(timeline))
-    if wanted.start:
-        key = timeline.key_before(timeline.pts[wanted.start])
-        if key is not None:
-            container.seek(key, stream=stream)
-    index = wanted.start
-    for frame in decoded:
-        if frame.pts is not None and frame.pts < timeline.pts[wanted.start]:
+    first = timeline.pts[window.start]
+    strict = info.codec in ONE_TO_ONE
+    index = window.start
+    for frame in _decoded_from(container, stream, info, timeline, first):
+        if frame.pts is None or frame.pts < first:
             continue
-        if index == wanted.stop:
-            return
-        if frame.pts != timeline.pts[index] and info.codec in ONE_TO_ONE:
+        if index < window.stop and frame.pts == timeline.pts[index]:
+            yield frame
+            index += 1
+        elif index < window.stop and strict:
             break
-        yield frame
-        index += 1
-    if index < wanted.stop and info.codec in ONE_TO_ONE:
-        raise _lost(info.path, timeline, index)
+        elif frame.pts <= timeline.pts[window.stop - 1]:  # a packet without a frame came before
+            yield frame
+            index += 1
+        if index == window.stop or (not strict and frame.pts >= timeline.pts[window.stop - 1]):
+            return
+    if strict:
+        at = milliseconds(timeline.seconds(index))
+        raise InputError(
+            f"{info.path}: damaged: frame {index + 1} of {len(timeline)} (at {at} s) can't be decoded;"
+            f" the {index} before it can (add --duration {at})"
+        )
 
 
-def _lost(path: Path, timeline: Timeline, index: int) -> InputError:
-    at = float((timeline.pts[index] - timeline.pts[0]) * timeline.time_base)
-    return InputError(
-        f"{path}: damaged: frame {index + 1} of {len(timeline)} (at {at:.3f} s) can't be decoded;"
-        f" the {index} before it can (--duration {at:.3f})"
-    )
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Decode, going on after a damaged packet: the timeline tells whether a frame was lost."""
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError as exc:
-            _log.debug("packet at pts %s: %s", packet.pts, exc)
-            continue
-        yield from frames
+def _decoded_from(
+    container: InputContainer, stream: VideoStream, info: VideoInfo, timeline: Timeline, first: int
+) -> Iterator[VideoFrame]:
+    """Decode from a key frame that lets `first` be decoded."""
+    tolerant = info.codec in ONE_TO_ONE
+    keys = timeline.keys_before(first)
+    if len(keys) < 2:
+        yield from decode(container, stream, info.path, tolerant=tolerant)
+        return
+    # Demuxers seek by dts, which may lead into the group after the one meant: then start earlier.
+    for key in (keys[-1], keys[max(0, len(keys) - 4)], keys[0]):
+        container.seek(key, stream=stream)
+        frames = decode(container, stream, info.path, tolerant=tolerant)
+        head = next(frames, None)
+        if head is not None and head.pts is not None and head.pts <= first:
+            yield head
+            yield from frames
+            return

@@ -6,6 +6,7 @@ import itertools
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 
 import av
@@ -17,71 +18,112 @@ from scenivid.errors import InputError
 
 @dataclass(frozen=True)
 class Timeline:
-    """Every frame of a stream, in presentation order."""
+    """Every frame that a stream shows, in presentation order."""
 
     time_base: Fraction
     """Unit of all times here, in seconds."""
     pts: tuple[int, ...]
-    """Strictly increasing."""
+    """Strictly increasing, at least one."""
     durations: tuple[int, ...]
     """As long as `pts`; 0 where the container doesn't say."""
     keys: tuple[int, ...]
-    """Presentation times of the key frames, increasing."""
-    discarded: int
-    """Packets that are decoded but not shown (edit lists)."""
+    """Presentation times of all key frames, shown or not, increasing."""
+    hidden: int
+    """Packets that only serve to decode others: cut by an edit list, or before the first key frame."""
+    announced: int | None
+    """Frames that the container announces, if the data end before it said; else None."""
 
     def __len__(self) -> int:
         return len(self.pts)
 
+    def seconds(self, index: int) -> Fraction:
+        """When frame `index` begins, after the first; `len(self)` gives the end of the last."""
+        if index < len(self.pts):
+            return (self.pts[index] - self.pts[0]) * self.time_base
+        return (self.pts[-1] - self.pts[0] + self.durations[-1]) * self.time_base
+
     def window(self, start: Fraction | None, duration: Fraction | None) -> range:
         """Indices of the frames that begin in [start, start + duration), seconds after the first."""
-        origin = self.pts[0]
         first, last = 0, len(self.pts)
+        begin = start or Fraction(0)
         if start is not None:
-            first = bisect_left(self.pts, origin + start / self.time_base)
+            first = bisect_left(self.pts, self.pts[0] + ceil(begin / self.time_base))
         if duration is not None:
-            end = (start or Fraction(0)) + duration
-            last = bisect_left(self.pts, origin + end / self.time_base)
+            last = bisect_left(self.pts, self.pts[0] + ceil((begin + duration) / self.time_base))
         return range(first, max(first, last))
 
-    def key_before(self, pts: int) -> int | None:
-        """The last key frame at or before `pts`."""
-        index = bisect_right(self.keys, pts)
-        return self.keys[index - 1] if index else None
+    def keys_before(self, pts: int) -> tuple[int, ...]:
+        """Key frames at or before `pts`, increasing."""
+        return self.keys[: bisect_right(self.keys, pts)]
+
+
+def milliseconds(seconds: Fraction) -> str:
+    """Seconds with three decimals, rounded down, so that `--duration` leaves the frame there out."""
+    return f"{floor(seconds * 1000) / 1000:.3f}"
 
 
 def read_timeline(container: InputContainer, stream: VideoStream, path: Path) -> Timeline | None:
     """Read all packets of `stream`; None where they carry no usable times.
 
     Raises:
-        InputError: the data end before the container says they do, or can't be read.
+        InputError: the data can't be read.
     """
-    found: list[tuple[int, int, bool]] = []
-    discarded = 0
-    broken = False
+    shown: list[tuple[int, int]] = []
+    keys: list[int] = []
+    packets = hidden = 0
+    cut = False
     try:
         for packet in container.demux(stream):
             if not packet.size:
                 continue
-            if packet.is_discard:
-                discarded += 1
-                continue
             if packet.pts is None:
                 return None
-            broken = broken or packet.is_corrupt
-            found.append((packet.pts, packet.duration or 0, packet.is_keyframe))
+            packets += 1
+            cut = packet.is_corrupt  # of the last one: its data stop short
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+            if packet.is_discard:
+                hidden += 1
+            else:
+                shown.append((packet.pts, packet.duration or 0))
     except (av.FFmpegError, OSError) as exc:
-        raise InputError(f"{path}: can't be read beyond packet {len(found)} ({exc.strerror})") from exc
-    if not found:
+        raise InputError(f"{path}: can't be read beyond packet {packets} ({exc.strerror})") from exc
+    announced = len(shown) if cut or _ends_early(path) else None
+    if cut and shown:
+        shown.pop()
+    # The index of an MP4 or AVI is known before the data are read.
+    if len(stream.index_entries) > packets:
+        announced = len(stream.index_entries) - hidden
+    if keys:  # a recording cut inside a group of pictures: nothing before its first key frame decodes
+        usable = [item for item in shown if item[0] >= keys[0]]
+        hidden += len(shown) - len(usable)
+        shown = usable
+    if not shown:
         return None
-    found.sort()
-    pts = tuple(time for time, _, _ in found)
-    if any(one == other for one, other in itertools.pairwise(pts)):
+    shown.sort()
+    if any(one[0] == other[0] for one, other in itertools.pairwise(shown)):
         return None
     return Timeline(
         time_base=stream.time_base or Fraction(1, 1_000_000),
-        pts=pts,
-        durations=tuple(length for _, length, _ in found),
-        keys=tuple(time for time, _, key in found if key),
-        discarded=discarded,
+        pts=tuple(time for time, _ in shown),
+        durations=tuple(length for _, length in shown),
+        keys=tuple(sorted(keys)),
+        hidden=hidden,
+        announced=announced,
     )
+
+
+def _ends_early(path: Path) -> bool:
+    """Whether a Matroska or RIFF file is shorter than its header says."""
+    with path.open("rb") as file:
+        head = file.read(128)
+    length = path.stat().st_size
+    if head[:4] == b"RIFF":
+        return 8 + int.from_bytes(head[4:8], "little") > length
+    at = head.find(b"\x18\x53\x80\x67")  # EBML id of the segment; then a length of 1 to 8 bytes
+    if head[:4] != b"\x1a\x45\xdf\xa3" or at < 0 or len(head) < at + 12:
+        return False
+    width = 9 - head[at + 4].bit_length()
+    field = int.from_bytes(head[at + 4 : at + 4 + width], "big") & ((1 << 7 * width) - 1)
+    unknown = (1 << 7 * width) - 1
+    return field != unknown and at + 4 + width + field > length
