@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 PSNR_CAP_DB = 100.0
@@ -20,21 +19,15 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 @dataclass(frozen=True)
 class Gradients:
-    """Sums over the gradients of matching frames; adding them over a video gives its ratios."""
+    """Sums over the gradients (forward differences, all channels) of matching frames."""
 
-    source_square: float = 0.0
-    """Σ∇s², all channels, forward differences."""
-    source_other: float = 0.0
+    source: float = 0.0
+    """Σ∇s·∇s."""
+    product: float = 0.0
     """Σ∇s·∇o."""
-    magnitude: float = 0.0
-    """Σ|∇o| on luma."""
 
     def __add__(self, other: Gradients) -> Gradients:
-        return Gradients(
-            self.source_square + other.source_square,
-            self.source_other + other.source_other,
-            self.magnitude + other.magnitude,
-        )
+        return Gradients(self.source + other.source, self.product + other.product)
 
     @property
     def gain(self) -> float:
@@ -42,25 +35,24 @@ class Gradients:
 
         Noise that the source doesn't have leaves it alone, unlike a ratio of standard deviations.
         """
-        return self.source_other / self.source_square if self.source_square > 0 else 0.0
+        return self.product / self.source if self.source > 0 else 0.0
 
 
-def gradients(source: Tensor, other: Tensor) -> Gradients:
-    """Gradient sums of `other` and of its part that follows `source` (same shape)."""
-    square = product = 0.0
+def gradients(frames: Tensor) -> list[Gradients]:
+    """Sums of each of V frames, [V, 3, H, W]; the first frame is the source."""
+    products = torch.zeros(len(frames), dtype=torch.float64)
     for axis in (2, 3):
-        slope, result = source.diff(dim=axis), other.diff(dim=axis)
-        square += float(slope.square().sum())
-        product += float((slope * result).sum())
-    grey = luma(other)
-    magnitude = sum(float(grey.diff(dim=axis).abs().sum()) for axis in (2, 3))
-    return Gradients(square, product, magnitude)
+        slope = frames.diff(dim=axis).flatten(1)
+        products += (slope @ slope[0]).double().cpu()
+    source = float(products[0])
+    return [Gradients(source, product) for product in products.tolist()]
 
 
 def luma(image: Tensor) -> Tensor:
     """Grey [N, 1, H, W]: 0.299 R + 0.587 G + 0.114 B."""
-    weights = image.new_tensor(_LUMA).reshape(1, 3, 1, 1)
-    return (image * weights).sum(dim=1, keepdim=True)
+    red, green, blue = image[:, 0:1], image[:, 1:2], image[:, 2:3]
+    grey: Tensor = (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    return grey
 
 
 def sharpness(image: Tensor) -> Tensor:
@@ -78,21 +70,26 @@ def psnr(first: Tensor, second: Tensor) -> Tensor:
 def ssim_luma(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity of luma, [N] (Wang et al. 2004: Gaussian window 11, σ 1.5, K 0.01 and 0.03).
 
+    `first` may be one image for all of `second`.
+
     Only windows that lie inside the image count; H and W of at least 11.
     """
     x, y = luma(first), luma(second)
-    stack = _blur(torch.cat([x, y, x * x, y * y, x * y], dim=1))
-    mx, my, xx, yy, xy = stack.unbind(dim=1)
+    (mx, xx), (my, yy), xy = _blur(torch.stack([x, x * x])), _blur(torch.stack([y, y * y])), _blur(x * y)
     vx, vy, cov = xx - mx * mx, yy - my * my, xy - mx * my
-    score = ((2 * mx * my + _C1) * (2 * cov + _C2)) / ((mx * mx + my * my + _C1) * (vx + vy + _C2))
-    return score.mean(dim=(1, 2))
+    score: Tensor = ((2 * mx * my + _C1) * (2 * cov + _C2)) / ((mx * mx + my * my + _C1) * (vx + vy + _C2))
+    return score.mean(dim=(1, 2, 3))
 
 
 def _blur(image: Tensor) -> Tensor:
+    """Gaussian window, valid part only: a sum of shifted copies, faster than conv2d with so few channels."""
     offsets = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
     window = torch.exp(-offsets.square() / (2 * _SIGMA**2))
-    window = (window / window.sum()).to(image)
-    n, c, h, w = image.shape
-    flat = image.reshape(n * c, 1, h, w)
-    rows = F.conv2d(flat, window.reshape(1, 1, 1, -1))
-    return F.conv2d(rows, window.reshape(1, 1, -1, 1)).reshape(n, c, h - _WINDOW + 1, w - _WINDOW + 1)
+    weights = (window / window.sum()).tolist()
+    for axis in (-2, -1):
+        length = image.shape[axis] - _WINDOW + 1
+        blurred = image.narrow(axis, 0, length) * weights[0]
+        for index, weight in enumerate(weights[1:], start=1):
+            blurred.add_(image.narrow(axis, index, length), alpha=weight)
+        image = blurred
+    return image

@@ -1,7 +1,109 @@
-"""Flicker of a whole video, measured on files."""
+"""Flicker of a whole video, measured on files, frame by frame in bounded memory.
+
+Definitions and sources stand at each metric; the flow is always that of the source video.
+"""
 
 from __future__ import annotations
 
-from scenivid.evaluation.warping import e_warp, e_warp_curve, motion_of
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 
-__all__ = ["e_warp", "e_warp_curve", "motion_of"]
+from scenivid.cuts import CutDetector
+from scenivid.engine import resolve_device
+from scenivid.errors import ConfigError, DataError
+from scenivid.evaluation.lockstep import Window, open_together
+from scenivid.evaluation.perceptual import Networks, embed, load_networks
+from scenivid.evaluation.results import FlickerReport
+from scenivid.evaluation.summary import summarise
+from scenivid.evaluation.tally import Shown, Tally
+from scenivid.evaluation.warping import e_warp, e_warp_curve, motion_of
+from scenivid.flow.estimators import open_estimator
+
+__all__ = ["FlickerSettings", "e_warp", "e_warp_curve", "evaluate_flicker", "motion_of"]
+
+_SMALLEST = 32  # pixels; DIS and SSIM need no less
+
+
+@dataclass(frozen=True)
+class FlickerSettings:
+    """How flicker is measured."""
+
+    flow: str = "dis"
+    """'dis', 'raft-small', 'raft-large' or 'auto'."""
+    flow_weights: Path | None = None
+    device: str = "auto"
+    start: Fraction | None = None
+    """Where the source begins, in seconds, as given to stylize; the others are read from their beginning."""
+    duration: Fraction | None = None
+    max_frames: int | None = None
+    long_side: int | None = None
+    """Shrink larger frames to this before measuring; None measures every pixel."""
+    perceptual: bool = True
+    """LPIPS, CLIP and DINO where their weights are to be had."""
+    download: bool = True
+    """Fetch published weights that are not cached yet."""
+
+
+def evaluate_flicker(
+    source: Path,
+    styled: Path,
+    per_frame: Path | None = None,
+    settings: FlickerSettings | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> FlickerReport:
+    """Measure the flicker of `styled`, made from `source`; `per_frame` is the result without coherence.
+
+    Each is a video file or a folder of frames. `progress` gets frames done and frames expected.
+
+    Raises:
+        InputError: a video can't be read.
+        DataError: the videos differ in size or number of frames, or are too small or short to measure.
+        ConfigError: no such flow or device.
+        CheckpointError: the flow's weights can't be had.
+    """
+    settings = settings or FlickerSettings()
+    began = time.perf_counter()
+    device = resolve_device(settings.device)
+    estimator = open_estimator(settings.flow, device, settings.flow_weights)
+    if estimator is None:
+        raise ConfigError("flicker is measured along a flow: choose dis, raft-small, raft-large or auto")
+    networks = load_networks(device, settings.download) if settings.perceptual else Networks()
+    videos = [source, styled] if per_frame is None else [source, per_frame, styled]
+    names = ("source", "output") if per_frame is None else ("source", "per_frame", "output")
+    window = Window(settings.start, settings.duration, settings.max_frames, settings.long_side)
+    tally, detector = Tally(names), CutDetector()
+    last: Shown | None = None
+    with open_together(videos, window) as together:
+        height, width = together.size
+        if min(height, width) < _SMALLEST:
+            raise DataError(
+                f"frames of {width}×{height} are too small to measure: {_SMALLEST}×{_SMALLEST} at least"
+            )
+        for moment in together:
+            frames = moment.frames.to(device)
+            cut = detector.cuts(moment.original)[0]
+            tally.add_frame(frames, networks)
+            embedded = embed(networks, frames)
+            if last is None or cut:
+                now = Shown(frames, embedded)
+            else:
+                now = Shown(frames, embedded, opening=last.first)
+                tally.add_pair(last, now, estimator, networks)
+            if last is not None and cut:
+                tally.add_gap()
+            last = now
+            if progress is not None:
+                progress(moment.index + 1, together.expected)
+    if tally.frames < 2:
+        raise DataError(f"{styled} shows one frame: flicker needs two at least")
+    return summarise(
+        tally,
+        networks,
+        paths=(source, styled, per_frame),
+        size=(height, width),
+        flow=estimator.name,
+        seconds=time.perf_counter() - began,
+    )
