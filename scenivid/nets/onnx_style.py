@@ -2,7 +2,7 @@
 
 What the file says (layout, size, number type) is believed; the value range it can't say is found by trying
 the three usual ones on a test picture. Nothing is known of the network's reach, so tiles are windows
-cross-faded over 64 pixels: close, not exact. A network of fixed size gets each frame scaled to fit, its aspect
+cross-faded over 64 pixels: close, not exact. A network of fixed size gets frames scaled to fit, their aspect
 kept by padding, and the result is scaled back; with a tile it gets windows of its own size instead, which
 keeps detail but lets a network that normalises treat every window differently.
 """
@@ -169,9 +169,14 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
     card = ModelCard(
         path.stem, "onnx", description=f"{path.name}, {options.layout}, {options.value_range} range"
     )
-    stylizer = OnnxStylizer(card, session, options, size, shape[0] is None, dtype)
-    stylizer._run(_picture(size, options.multiple))  # fails here, not after the first frame was decoded
-    return stylizer
+    picture = _picture(size, options.multiple)  # fails here, not after the first frame was decoded
+    output = _decode(_call(session, _encode(picture, options, dtype), path.name), options, path.name)
+    if output.shape[-2] < picture.shape[-2] / 2 or output.shape[-1] < picture.shape[-1] / 2:
+        raise CheckpointError(
+            f"{path} is not an image-to-image network: from a picture of {list(picture.shape[-2:])} "
+            f"it makes {list(output.shape[-2:])}"
+        )
+    return OnnxStylizer(card, session, options, size, shape[0] is None, dtype)
 
 
 def open_session(path: Path, device: torch.device) -> Any:

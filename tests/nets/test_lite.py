@@ -1,0 +1,100 @@
+"""Lite: its reach, its borders, its start, its tiles."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scenivid.errors import ConfigError
+from scenivid.nets.lite import Lite, LiteParams, receptive_radius
+from scenivid.nets.tiling import run_tiled
+
+SMALL = LiteParams(
+    widths=(16, 16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0)
+)
+
+
+def _loud(params: LiteParams = SMALL) -> Lite:
+    """A network whose output layer isn't near zero, so that differences show."""
+    network = Lite(params).eval()
+    with torch.no_grad():
+        network.out.weight.mul_(200)
+    return network
+
+
+def test_the_default_is_in_the_fast_family() -> None:
+    count = sum(parameter.numel() for parameter in Lite().parameters())
+    assert 300_000 <= count <= 1_500_000
+
+
+def test_a_new_network_is_near_the_identity() -> None:
+    image = torch.rand(1, 3, 64, 96)
+    assert (Lite().eval()(image) - image).abs().mean() < 0.01
+
+
+def test_a_flat_image_comes_out_flat_to_the_border() -> None:
+    styled = _loud()(torch.rand(1, 3, 1, 1).expand(1, 3, 80, 112))
+    assert (styled.amax((2, 3)) - styled.amin((2, 3))).max() < 1e-5
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize(
+    "params", [SMALL, LiteParams(widths=(16, 16, 16, 16))], ids=["small", "default depth"]
+)
+def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
+    network = Lite(params).double().train()  # double and unclamped: no influence is lost to rounding
+    radius = network.radius
+    middle = (radius // 16 + 1) * 16
+    shape = [1, 3, 32, 32]
+    shape[axis] = 2 * middle + 16
+    farthest = 0
+    for position in range(middle, middle + 16):
+        image = torch.rand(shape, dtype=torch.double, requires_grad=True)
+        network(image).select(axis, position).sum().backward()
+        assert image.grad is not None
+        touched = image.grad.abs().sum([dim for dim in range(4) if dim != axis]).nonzero().flatten()
+        farthest = max(farthest, position - int(touched.min()), int(touched.max()) - position)
+    assert farthest == radius == receptive_radius(params)
+
+
+@pytest.mark.parametrize("tile", [64, 100, 160])
+def test_tiles_join_exactly(tile: int) -> None:
+    network = _loud()
+    image = torch.rand(2, 3, 192, 336)
+    with torch.inference_mode():
+        whole = network(image)
+        tiled = run_tiled(network, image, tile, network.radius, network.multiple)
+    assert (whole - image).abs().mean() > 0.05
+    assert (whole - tiled).abs().max() < 1e-5
+
+
+def test_features_have_the_announced_channels_and_sizes() -> None:
+    network = Lite(SMALL)
+    features = network.encode(torch.rand(2, 3, 64, 64))
+    assert tuple(feature.shape[1] for feature in features) == network.feature_channels
+    assert [feature.shape[-1] for feature in features] == [64, 32, 16, 8, 4]
+    assert torch.equal(network.encode(torch.ones(1, 3, 32, 32), (2, 0))[1], torch.ones(1, 3, 32, 32))
+
+
+def test_training_mode_keeps_the_gradient_of_overshoot() -> None:
+    network = _loud().train()
+    styled = network(torch.ones(1, 3, 32, 32))
+    assert styled.max() > 1
+    assert network.eval()(torch.ones(1, 3, 32, 32)).max() <= 1
+
+
+def test_low_precision_adds_to_the_image_in_full_precision() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    network = Lite(SMALL).eval().to(torch.bfloat16)
+    styled = network(image)
+    assert styled.dtype is torch.float32
+    assert (styled - image).abs().max() < 0.05 and (styled - image.bfloat16().float()).abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"widths": (16, 20, 16, 16)}, {"head": 8}, {"widths": (16, 16)}, {"middle_dilations": (0,)}],
+)
+def test_odd_sizes_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="lite"):
+        LiteParams(**values)  # type: ignore[arg-type]
