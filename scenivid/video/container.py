@@ -123,6 +123,8 @@ def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, 
         duration = stream.duration * time_base
     elif container.duration:
         duration = container.duration * _MICROSECOND
+        if "matroska" in container.format.name:  # counts from zero, not from the first frame
+            duration -= max(0, container.start_time or 0) * _MICROSECOND
     return VideoInfo(
         path=path,
         width=frame.width if upright else frame.height,

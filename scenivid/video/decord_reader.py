@@ -144,8 +144,7 @@ def _read(video: decord.VideoReader, span: range, info: VideoInfo, timeline: Tim
     except (decord.DECORDError, RuntimeError) as exc:
         at = milliseconds(timeline.seconds(span.start))
         raise InputError(
-            f"{info.path}: damaged: decord can't decode one of the {len(span)} frames from {at} s on;"
-            " --decoder pyav tells which"
+            f"{info.path}: decord can't decode the {len(span)} frames from {at} s on; use --decoder pyav"
         ) from exc
     if pixels.shape != (len(span), info.height, info.width, 3):
         raise InputError(

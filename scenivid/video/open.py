@@ -81,12 +81,7 @@ def open_video(
                 f"{path}: its packets carry no times; only --decoder pyav can read it, and only whole"
             )
         return pyav_reader(info, None, None, "packets without times")
-    info = replace(
-        info,
-        frames=len(timeline),
-        start=timeline.pts[0] * timeline.time_base,
-        duration=_length(info, timeline),
-    )
+    info = _timed(info, timeline)
     window = _window(info, timeline, start, duration)
     if decoder == "decord":
         return decord_reader(info, timeline, window, "asked for")
@@ -121,7 +116,7 @@ def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, wind
         return "transparency"
     if info.codec not in ONE_TO_ONE:
         return f"{info.codec}: packets aren't frames"
-    if timeline.hidden or timeline.announced is not None:
+    if timeline.hidden or timeline.incomplete:
         return "packets that aren't shown" if timeline.hidden else "an incomplete file"
     if orientation(frame, info.path)[1]:
         return "a mirrored picture"
@@ -143,20 +138,31 @@ def _why_not_equal(info: VideoInfo, frame: VideoFrame, timeline: Timeline) -> st
     return f"decord's colours are off by {difference:.1f}/255" if difference > AGREEMENT else None
 
 
-def _length(info: VideoInfo, timeline: Timeline) -> Fraction | None:
-    if timeline.announced is not None or info.duration is None:
-        return timeline.seconds(len(timeline)) or info.duration
-    return info.duration
+def _timed(info: VideoInfo, timeline: Timeline) -> VideoInfo:
+    """`info` with what the packets say about time, where containers may be vague or wrong."""
+    between = timeline.seconds(len(timeline) - 1)
+    rate = (len(timeline) - 1) / between if between else info.rate_hz
+    if abs(rate / info.rate_hz - 1) < Fraction(1, 50):  # the container's own is rounder
+        rate = info.rate_hz
+    rate = rate.limit_denominator(1001)
+    return replace(
+        info,
+        frames=len(timeline),
+        start=timeline.pts[0] * timeline.time_base,
+        rate_hz=rate,
+        duration=between + (timeline.durations[-1] * timeline.time_base or 1 / rate),
+    )
 
 
 def _window(info: VideoInfo, timeline: Timeline, start: Fraction | None, duration: Fraction | None) -> range:
     window = timeline.window(start, duration)
-    if timeline.announced is not None:
+    if timeline.incomplete:
         end = timeline.seconds(len(timeline))
         if duration is None or (start or 0) + duration > end:
+            announced = f" of the {timeline.announced} frames announced" if timeline.announced else " frames"
             raise InputError(
-                f"{info.path}: incomplete: the container announces {timeline.announced} frames, its data end"
-                f" after {len(timeline)}; add --duration {milliseconds(end)} to use what there is"
+                f"{info.path}: incomplete: the data end after {len(timeline)}{announced};"
+                f" add --duration {milliseconds(end)} to use what there is"
             )
     if not window:
         raise _empty(info, start)

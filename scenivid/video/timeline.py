@@ -30,8 +30,10 @@ class Timeline:
     """Presentation times of all key frames, shown or not, increasing."""
     hidden: int
     """Packets that only serve to decode others: cut by an edit list, or before the first key frame."""
+    incomplete: bool
+    """The data end before the container says they do."""
     announced: int | None
-    """Frames that the container announces, if the data end before it said; else None."""
+    """Frames that an incomplete container announces, where it says."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -88,12 +90,12 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
                 shown.append((packet.pts, packet.duration or 0))
     except (av.FFmpegError, OSError) as exc:
         raise InputError(f"{path}: can't be read beyond packet {packets} ({exc.strerror})") from exc
-    announced = len(shown) if cut or _ends_early(path) else None
     if cut and shown:
         shown.pop()
     # The index of an MP4 or AVI is known before the data are read.
-    if len(stream.index_entries) > packets:
-        announced = len(stream.index_entries) - hidden
+    entries = len(stream.index_entries)
+    incomplete = cut or entries > packets or _ends_early(path)
+    announced = entries - hidden if entries > packets else None
     if keys:  # a recording cut inside a group of pictures: nothing before its first key frame decodes
         usable = [item for item in shown if item[0] >= keys[0]]
         hidden += len(shown) - len(usable)
@@ -109,6 +111,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
         durations=tuple(length for _, length in shown),
         keys=tuple(sorted(keys)),
         hidden=hidden,
+        incomplete=incomplete,
         announced=announced,
     )
 
