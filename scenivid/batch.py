@@ -11,11 +11,31 @@ from typing import Any, Literal
 
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.errors import Cancelled, InputError, OutputError, ScenividError
-from scenivid.nets.zoo import Stylizer
-from scenivid.video.images import IMAGE_SUFFIXES
+from scenivid.nets.stylizer import Stylizer
+from scenivid.video.images import SUFFIXES as IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".gif", ".y4m", ".vob"]
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".ogv",
+        ".mxf",
+        ".gif",
+        ".y4m",
+        ".vob",
+    ]
 )
 _KEPT = frozenset((".mp4", ".mov", ".mkv", ".webm"))
 """Containers that we write as well; a video in any other becomes .mp4."""

@@ -14,7 +14,8 @@ import imageio_ffmpeg
 import torch
 
 from scenivid.flow.raft import cached, embedded
-from scenivid.nets.zoo import available, home
+from scenivid.nets.published import models_dir
+from scenivid.nets.zoo import embedded as embedded_styles
 
 _EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
@@ -53,13 +54,13 @@ def examine() -> Iterator[Finding]:
     found = [name for name in _GPU_ENCODERS if name in av.codecs_available]
     yield Finding("GPU encoders", True, f"known to this build: {', '.join(found) or 'none'}")
     yield _ffmpeg()
-    cards = available()
-    yield Finding("styles", bool(cards), ", ".join(cards) or "none: reinstall scenivid")
+    styles = embedded_styles()
+    yield Finding("styles", bool(styles), ", ".join(styles) or "none: reinstall scenivid")
     raft = cached("raft-small") or embedded("raft-small")
     yield Finding(
         "RAFT", True, f"raft-small from {raft.name}" if raft else "no weights here: fetched when asked for"
     )
-    yield _folder(home())
+    yield _folder(models_dir())
     for extra, modules in _EXTRAS.items():
         absent = [name for name in modules if not _has(name)]
         text = (

@@ -22,7 +22,9 @@ from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator, open_estimator
 from scenivid.frames import Clip, to_float, to_pixels
 from scenivid.nets.onnx_style import OnnxOptions
-from scenivid.nets.zoo import StyleState, Stylizer, load_style
+from scenivid.nets.stylizer import StyleState, Stylizer
+from scenivid.nets.tiling import auto_tile
+from scenivid.nets.zoo import load_style
 from scenivid.stages import Encoding, Stopwatch, uploaded
 from scenivid.temporal import DEFAULT_CONSISTENCY, Memory, steady
 from scenivid.video.info import VideoInfo
@@ -120,24 +122,20 @@ def stylize(
     watch = Stopwatch(device)
     with open_video(source, settings.decoder, settings.start, settings.duration) as reader:
         info = reader.info
-        chain = _Chain.build(settings, device, stylizer)
         batch = _batch(settings.batch, info, device)
-        wanted = WriterSettings(settings.codec, settings.crf, settings.overwrite, device.type)
+        wanted = WriterSettings(settings.codec, settings.crf, settings.overwrite, str(device))
         frames, expected = 0, expected_frames(info, settings.start, settings.duration)
-        with (
-            open_writer(output, info, wanted, start=settings.start, duration=settings.duration) as writer,
-            Encoding(writer, watch) as encoding,
-        ):
-            clips = (
-                (tonemap(clip, info) for clip in reader.clips(batch))
-                if info.color.hdr
-                else reader.clips(batch)
-            )
-            for clip, pixels in uploaded(_timed(clips, watch), device):
-                encoding.put(chain.run(clip, pixels, writer.dtype, watch), clip)
-                frames += len(clip)
-                if progress is not None:
-                    progress(frames, expected)
+        with open_writer(output, info, wanted, start=settings.start, duration=settings.duration) as writer:
+            chain = _Chain.build(settings, device, stylizer, (info.height, info.width, batch))
+            with Encoding(writer, watch) as encoding:
+                clips = reader.clips(batch)
+                if info.color.hdr:
+                    clips = (tonemap(clip, info) for clip in clips)
+                for clip, pixels in uploaded(_timed(clips, watch), device):
+                    encoding.put(chain.run(clip, pixels, writer.dtype, watch), clip)
+                    frames += len(clip)
+                    if progress is not None:
+                        progress(frames, expected)
         notes, encoder = tuple(writer.notes), writer.encoder
     seconds = time.perf_counter() - began
     resolved = {
@@ -145,6 +143,7 @@ def stylize(
         "device": str(device),
         "flow": chain.estimator.name if chain.estimator else "none",
         "batch": batch,
+        "tile": chain.tile or "none",
         "decoder": reader.decoder,
         "encoder": encoder,
     }
@@ -186,26 +185,41 @@ class _Chain:
     def __init__(
         self,
         settings: StylizeSettings,
-        device: torch.device,
         stylizer: Stylizer | None,
         estimator: FlowEstimator | None,
+        tile: int | None,
     ) -> None:
-        self.settings, self.device, self.stylizer, self.estimator = settings, device, stylizer, estimator
+        self.settings, self.stylizer, self.estimator, self.tile = settings, stylizer, estimator, tile
         self._cuts = CutDetector()
         self._state: StyleState | None = None
         self._memory: Memory | None = None
         self._last: Tensor | None = None
 
     @classmethod
-    def build(cls, settings: StylizeSettings, device: torch.device, stylizer: Stylizer | None) -> _Chain:
-        """Load what the settings ask for; nothing is loaded that the result would not show."""
+    def build(
+        cls,
+        settings: StylizeSettings,
+        device: torch.device,
+        stylizer: Stylizer | None,
+        size: tuple[int, int, int],
+    ) -> _Chain:
+        """Load what the settings ask for; nothing is loaded that the result would not show.
+
+        Args:
+            size: height and width in pixels, and the batch.
+        """
         if stylizer is None and settings.style != "none":
-            stylizer = load_style(settings.style, device, settings.precision, settings.onnx)
+            stylizer = load_style(settings.style, device, settings.precision, onnx=settings.onnx)
         if settings.strength == 0:
             stylizer = None
-        needs_flow = stylizer is not None and settings.consistency > 0
+        if stylizer is None:
+            return cls(settings, None, None, None)
+        needs_flow = settings.consistency > 0
         estimator = open_estimator(settings.flow, device, settings.flow_weights) if needs_flow else None
-        return cls(settings, device, stylizer, estimator)
+        tile = (
+            auto_tile(*size, stylizer.bytes_per_pixel, device) if settings.tile == "auto" else settings.tile
+        )
+        return cls(settings, stylizer, estimator, None if tile == "none" else tile)
 
     @torch.inference_mode()
     def run(self, clip: Clip, pixels: Tensor, dtype: torch.dtype, watch: Stopwatch) -> Tensor:
@@ -215,7 +229,7 @@ class _Chain:
         with watch.stage("translate", on_device=True):
             source = to_float(pixels)
             cuts = self._cuts.cuts(clip)
-            styled, self._state = self.stylizer.translate(source, cuts, self._state, self.settings.tile)
+            styled, self._state = self.stylizer.translate(source, cuts, self._state, self.tile)
         if self.settings.consistency > 0:
             styled = self._steadied(source, styled, cuts, watch)
         with watch.stage("steady", on_device=True):

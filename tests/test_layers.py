@@ -27,13 +27,21 @@ LEVEL = {
     "doctor": 6,
     "cluster": 6,
     "cli": 7,
+    "__main__": 8,
 }
 APART = {("training", "evaluation"), ("evaluation", "training"), ("nets", "flow"), ("flow", "nets")}
-ONLY_IN = {"click": {"cli"}, "decord": {"video/decord_reader.py"}, "scenedetect": {"cuts.py"}, "rich": {"cli"}}
+ONLY_IN = {
+    "click": {"cli"},
+    "decord": {"video/decord_reader.py"},
+    "scenedetect": {"cuts.py"},
+    "rich": {"cli"},
+}
 
 
 def _modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+    return sorted(
+        path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
+    )
 
 
 def _imports(path: Path) -> set[str]:
@@ -67,4 +75,6 @@ def test_a_large_dependency_enters_at_one_place(path: Path) -> None:
     place = path.relative_to(PACKAGE)
     for name in _imports(path):
         allowed = ONLY_IN.get(name.split(".")[0])
-        assert allowed is None or str(place) in allowed or place.parts[0] in allowed, f"{place} imports {name}"
+        assert allowed is None or str(place) in allowed or place.parts[0] in allowed, (
+            f"{place} imports {name}"
+        )

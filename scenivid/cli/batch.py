@@ -23,7 +23,7 @@ EXAMPLES = ("scenivid batch examples/ stylized/ --style none",)
 @click.argument("output", metavar="OUT_DIR", type=click.Path(path_type=Path))
 @stylize_options
 @click.pass_context
-def command(context: click.Context, source: Path, output: Path, as_json: bool, **options: Any) -> None:
+def command(context: click.Context, /, source: Path, output: Path, as_json: bool, **options: Any) -> None:
     """Stylize every video and every folder of frames below IN_DIR into OUT_DIR, under the same names.
 
     What is there already is skipped, so the same command goes on after a stop. A file that fails is

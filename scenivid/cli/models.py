@@ -27,15 +27,18 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def list_(as_json: bool) -> None:
     """Show the styles that can be used by name."""
-    from scenivid.nets.zoo import available
+    from scenivid.nets.zoo import entries
 
-    cards = available()
+    found = entries()
     if as_json:
-        click.echo(json.dumps([asdict(card) for card in cards.values()]))
+        click.echo(
+            json.dumps([{**asdict(entry.card), "name": entry.name, "place": entry.place} for entry in found])
+        )
         return
-    table = Table("name", "network", "licence", "about", box=None)
-    for name, card in cards.items():
-        table.add_row(name, card.architecture, card.licence, card.description)
+    table = Table("name", "place", "network", "licence", "about", box=None)
+    for entry in found:
+        card = entry.card
+        table.add_row(entry.name, entry.place, card.architecture, card.licence, card.description)
     Console().print(table)
 
 
@@ -44,10 +47,9 @@ def list_(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def info(name: str, as_json: bool) -> None:
     """Show a style's model card: network, data and licences, recipe, figures, limits."""
-    from scenivid.nets.checkpoint import read_card
-    from scenivid.nets.zoo import find_style
+    from scenivid.nets.zoo import card_of
 
-    card = asdict(read_card(find_style(name)))
+    card = asdict(card_of(name))
     if as_json:
         click.echo(json.dumps(card))
         return
@@ -63,10 +65,10 @@ def info(name: str, as_json: bool) -> None:
 @click.option("--as", "name", help="Name to use it by. [default: from the file's name]")
 def import_(file: Path, name: str | None) -> None:
     """Make a style of FILE: Scenimefy's Shinkai_net_G.pth, or a .safetensors of ours."""
-    from scenivid.nets.zoo import import_style
+    from scenivid.nets.published import import_checkpoint
 
-    path = import_style(file, name)
-    click.echo(f"{path.stem}: use it with --style {path.stem}")
+    card = import_checkpoint(file, name)
+    click.echo(f"{card.name}: {card.licence}; use it with --style {card.name}")
 
 
 @command.command("export", cls=Command, examples=("scenivid models export aozora aozora.onnx",))
@@ -74,7 +76,7 @@ def import_(file: Path, name: str | None) -> None:
 @click.argument("output", metavar="FILE.onnx", type=click.Path(path_type=Path))
 def export(name: str, output: Path) -> None:
     """Write a style as ONNX: any batch, height and width; RGB in [0, 1]."""
-    from scenivid.nets.onnx_export import export_onnx
+    from scenivid.nets.export import export_onnx
 
     export_onnx(name, output)
     click.echo(str(output))

@@ -108,6 +108,6 @@ _STYLIZE: list[Decorator] = [
     click.option("--onnx-layout", type=click.Choice(["auto", "nchw", "nhwc"]), default="auto"),
     click.option("--onnx-range", type=click.Choice(["auto", "signed", "unit", "byte"]), default="auto",
                  help="Values an ONNX network works in: [-1,1], [0,1] or 0–255."),
-    click.option("--onnx-channels", type=click.Choice(["auto", "rgb", "bgr"]), default="auto"),
+    click.option("--onnx-channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout at the end."),
 ]  # fmt: skip

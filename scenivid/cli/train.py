@@ -19,8 +19,7 @@ PROGRAMS = {
     "flow": "Train raft-small on synthetic motion.",
 }
 EXAMPLES = (
-    "scenivid train translator --recipe train/recipes/tiny-translator.toml --out runs/tiny --minutes 30",
-    "scenivid train lite --recipe train/recipes/aozora.toml --set run.steps=2000 --out runs/aozora",
+    "scenivid train flow --recipe train/recipes/flow.toml --set run.steps=500 --out runs/flow --dry-run",
 )
 
 
