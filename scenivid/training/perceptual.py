@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError, DependencyError
@@ -32,6 +31,8 @@ class Vgg19(nn.Module):
     std: Tensor
 
     def __init__(self) -> None:
+        import torchvision  # slow to import, and most runs don't need it
+
         super().__init__()
         self.features = torchvision.models.vgg19(weights=None).features[: VGG_TAPS["conv4_4"] + 1]
         for layer in self.features:
