@@ -314,7 +314,7 @@ def test_two_processes_equal_one_with_the_joint_batch(data: Path, tmp_path: Path
             [str(data), str(tmp_path / f"{rank}.json"), *settings],
             shared | {"RANK": rank, "LOCAL_RANK": rank},
         )
-        for r in "01"
+        for rank in "01"
     ]
     alone = losses_of(tiny(data, f"batch={2 * accumulate}"))
     assert [process.wait(timeout=300) for process in processes] == [0, 0]
