@@ -196,7 +196,7 @@ def check_kind(path: Path) -> None:
         raise CheckpointError(f"{path} is a folder; expected a .safetensors file") from exc
     except OSError as exc:
         raise CheckpointError(f"can't read {path}: {exc.strerror or exc}") from exc
-    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+    if head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[8:9] != b"{"):  # 0x80 may be a length too
         raise CheckpointError(
             f"{path} is a pickled torch file; turn it into safetensors with `scenivid models import {path}`"
         )

@@ -55,16 +55,16 @@ STYLES = {
     "aozora": Style(
         Brush(broad=5.0, fine=2.2, stroke=4.0, crisp=0.8, contour=0.35, facet=0.25),
         Palette(
-            lift=0.6,
+            lift=0.52,
             contrast=1.25,
-            shoulder=0.3,
+            shoulder=0.2,
             chroma=0.3,
             limit=0.25,
             keep=1.0,
             hues=(
                 Hue(248, 34, chroma=0.95, shift=2, light=-0.03),
                 Hue(284, 18, chroma=-0.15, shift=-14),
-                Hue(106, 24, chroma=0.8, shift=16, light=0.1),
+                Hue(112, 19, chroma=0.8, shift=14, light=0.1),
                 Hue(142, 20, chroma=0.4, shift=-8, light=0.02),
                 Hue(60, 32, chroma=0.25, light=0.02),
                 Hue(10, 40, chroma=0.3),

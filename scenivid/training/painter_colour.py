@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.training.painter_filters import gaussian, guided
+from scenivid.training.painter_filters import gaussian, guided, luma
 
 # Björn Ottosson 2020, "A perceptual color space for image processing".
 _TO_LMS = (
@@ -133,7 +133,7 @@ def _tone(lightness: Tensor, palette: Palette) -> Tensor:
 
 def _bloom(rgb: Tensor, amount: float) -> Tensor:
     """Light spills over: screen of the blurred brightest part."""
-    bright = rgb * _smooth(rgb.amax(1, keepdim=True), 0.78, 1.0)
+    bright = rgb * _smooth(luma(rgb), 0.78, 1.0)
     glow = 0.5 * gaussian(bright, 5) + 0.5 * gaussian(bright, 14)
     return 1 - (1 - rgb) * (1 - amount * glow)
 

@@ -30,9 +30,9 @@ _AT_ONCE = 8
 class PairSettings:
     """Which crops are painted. One view is a random crop at a random scale and in random light."""
 
-    views: int = 4
+    views: int = 2
     """Views of each photograph."""
-    size: int = 320
+    size: int = 288
     """Side of a view in pixels; training crops are taken from it."""
     short_side: tuple[float, ...] = (340.0, 1000.0)
     """The photograph's shorter side is scaled into this range (log-uniform, at most doubled)."""
@@ -228,4 +228,5 @@ def degraded(pixels: Tensor, degrade: Degrade, random: torch.Generator) -> Tenso
         assert decoded is not None, "a JPEG just encoded can be decoded"
         pixels = torch.from_numpy(np.ascontiguousarray(decoded[..., ::-1])).permute(2, 0, 1)
     noise = torch.randn(pixels.shape, generator=random) * (level * degrade.noise / 255)
-    return (to_float(pixels) + noise).clamp(0, 1)
+    noisy: Tensor = to_float(pixels) + noise
+    return noisy.clamp(0, 1)

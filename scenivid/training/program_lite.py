@@ -1,0 +1,288 @@
+"""`scenivid train lite`: a lite network learns a look from photographs painted by the procedural painter.
+
+Supervised on the painted pairs; a temporal loss holds the output still when the input moves by whole pixels,
+is compressed again or carries other noise; optionally a discriminator that knows the paintings asks for
+crispness, and EfficientNet-Lite0 features ask for the same content.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenivid.errors import ConfigError
+from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
+from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
+from scenivid.nets.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.nets.lite import Lite, LiteParams
+from scenivid.training.log import grid
+from scenivid.training.loop import (
+    CHECKPOINT,
+    Progress,
+    Stateful,
+    read_checkpoint,
+    set_learning_rate,
+    train,
+    update_ema,
+    warmup_then_cosine,
+)
+from scenivid.training.painter_pairs import Batch, Degrade, Pairs, PairSettings, draw_batch, painted_pairs
+from scenivid.training.recipe import RunSettings, harmless
+
+logger = logging.getLogger(__name__)
+_MARGIN = 8  # the painting knows what lies outside the crop, the network doesn't
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weight of each loss; 0 switches it off and saves its cost."""
+
+    pixel: float = 1.0
+    """L1."""
+    edges: float = 1.5
+    """L1 of first differences and of the Laplacian: crispness."""
+    colour: float = 1.0
+    """L1 of 8 × 8 means: the light and colour of regions."""
+    temporal: float = 1.0
+    """L1 between the two versions of a twin."""
+    perceptual: float = 0.05
+    """L1 between EfficientNet-Lite0 features, relative to their size."""
+    adversarial: float = 0.0
+    """LSGAN against the paintings."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one style."""
+
+    program: Literal["lite"] = "lite"
+    run: RunSettings = RunSettings()
+    style: str = "aozora"
+    """Which of the painter's styles."""
+    photos: Path = Path("data/open/photos")
+    cache: Path | None = harmless(None)
+    """Where painted pairs are kept; none = OUT/pairs."""
+    start: Path | None = None
+    """A lite checkpoint to start from; none = from scratch."""
+    network: LiteParams = LiteParams(widths=(32, 64, 80, 80), middle_dilations=(1, 2))
+    pairs: PairSettings = PairSettings()
+    degrade: Degrade = Degrade()
+    weights: Weights = Weights()
+    crop: int = 208
+    batch: int = 4
+    """Different crops a step."""
+    twins: int = 1
+    """How many of them are seen twice, for the temporal loss."""
+    reach: int = 16
+    """Farthest move of a twin, in pixels."""
+    perceptual_crops: int = 1
+    """Crops of the batch on which the perceptual loss is taken."""
+    critic: int = 24
+    """Width of the discriminator."""
+    adversarial_from: int = 0
+    """First step of the adversarial loss."""
+    learning_rate: float = 1.5e-3
+    warmup: int = 50
+    ema_decay: float = 0.998
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        if self.crop % Lite.multiple or self.crop > self.pairs.size:
+            raise ConfigError(f"crop must be a multiple of {Lite.multiple} and at most pairs.size")
+        if not 0 <= self.twins <= self.batch or self.reach >= self.crop // 2:
+            raise ConfigError("twins must be at most batch, and reach less than half of crop")
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Paint the pairs, train or go on training, and write `out`/STYLE.safetensors (fp16, EMA weights).
+
+    Raises:
+        DataError: no usable photographs.
+        ConfigError: no such style, or settings that don't fit each other.
+        CheckpointError: `recipe.start` doesn't fit the network.
+    """
+    pairs = painted_pairs(
+        recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, recipe.cache or out / "pairs"
+    )
+    program = LiteProgram(recipe, pairs)
+    parameters = sum(parameter.numel() for parameter in program.net.parameters())
+    logger.info("lite: %s parameters, %d pairs, %d steps", f"{parameters:,}", len(pairs), recipe.run.steps)
+    weights = out / f"{recipe.style}.safetensors"
+    if dry_run:
+        program.batch(0)
+        return weights
+    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
+    save_checkpoint(weights, program.ema, card(recipe, outcome.step), torch.float16)
+    return weights
+
+
+def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
+    """Write the EMA weights of a run's checkpoint as a style, while it trains or after."""
+    held = read_checkpoint(folder / CHECKPOINT)
+    net = Lite(recipe.network)
+    load_strictly(net, held["state"]["ema"], str(folder / CHECKPOINT))
+    save_checkpoint(path, net, card(recipe, held["step"]), torch.float16)
+
+
+def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
+    """The card of a network trained for `step` steps; `more` fills the other fields."""
+    return ModelCard(
+        name=recipe.style,
+        architecture="lite",
+        params=asdict(recipe.network),
+        recipe=f"train/recipes/{recipe.style}.toml, {step} steps of {recipe.batch + recipe.twins} crops of "
+        f"{recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
+        **more,
+    )
+
+
+class LiteProgram:
+    """The network, its average, and the discriminator if there is one, as the training loop wants them."""
+
+    def __init__(self, recipe: Recipe, pairs: Pairs) -> None:
+        self.recipe, self.pairs = recipe, pairs
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(recipe.run.seed)
+        self.net = Lite(recipe.network)
+        if recipe.start is not None:
+            load_strictly(self.net, load_checkpoint(recipe.start)[0].state_dict(), str(recipe.start))
+        self.net.to(self.device).to(memory_format=torch.channels_last).train()
+        self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+        self.critic: PatchDiscriminator | None = None
+        if recipe.weights.adversarial:
+            self.critic = PatchDiscriminator(PatchParams(width=recipe.critic, layers=2))
+            self.critic.to(self.device).to(memory_format=torch.channels_last)
+            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        self.eye: EfficientNetLite0 | None = None
+        if recipe.weights.perceptual:
+            self.eye = load_efficientnet(self.device).to(memory_format=torch.channels_last)
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Weights, average and optimisers."""
+        parts: dict[str, Stateful] = {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
+        if self.critic is not None:
+            parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        return parts
+
+    def batch(self, index: int) -> Batch:
+        """The crops of step `index`."""
+        recipe = self.recipe
+        return draw_batch(
+            self.pairs, recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
+            recipe.run.seed, index,
+        )  # fmt: skip
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """One optimiser step; reports every loss, unweighted."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
+        set_learning_rate(self.optimizer, rate)
+        batch = self.batch(index)
+        source = batch.source.to(self.device, memory_format=torch.channels_last)
+        target = batch.target.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
+            output = self.net(source)
+        losses = reconstruction(_inner(output), _inner(target))
+        if batch.shifts and recipe.weights.temporal:
+            losses["temporal"] = twin_difference(output, batch.shifts)
+        if self.eye is not None:
+            some = slice(0, recipe.perceptual_crops)
+            losses["perceptual"] = self._perceptual(self.eye, output[some], target[some])
+        if self.critic is not None and index >= recipe.adversarial_from:
+            losses |= self._adversarial(self.critic, output[: recipe.batch], target[: recipe.batch])
+        weights = asdict(recipe.weights)
+        loss = torch.stack([weights[name] * value for name, value in losses.items() if name in weights]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
+        return {name: value.detach() for name, value in losses.items()} | {"learning_rate": rate}
+
+    def samples(self) -> Tensor | None:
+        """Rows of photograph, painting, result."""
+        few = slice(0, len(self.pairs), max(1, len(self.pairs) // 5))
+        source, target = self.pairs.source[few][:5] / 255, self.pairs.target[few][:5] / 255
+        self.ema.eval()
+        with torch.no_grad():
+            output = self.ema(source[..., : self.recipe.crop, : self.recipe.crop].to(self.device))
+        size = self.recipe.crop
+        return grid([source[..., :size, :size], target[..., :size, :size], output])
+
+    def _perceptual(self, eye: EfficientNetLite0, output: Tensor, target: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            with torch.no_grad():
+                wanted = eye.forward_features(target)
+            found = eye.forward_features(output)
+        terms = [
+            (a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
+            for a, b in zip(found, wanted, strict=True)
+        ]
+        return torch.stack(terms).mean()
+
+    def _adversarial(self, critic: PatchDiscriminator, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Step the discriminator, then judge the output: LSGAN (Mao et al. 2017)."""
+        output, target = _inner(output), _inner(target)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            real, fake = critic(target), critic(output.detach())
+        loss = 0.5 * ((real.float() - 1).square().mean() + fake.float().square().mean())
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.critic_optimizer.step()
+        critic.requires_grad_(False)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            judged = critic(output)
+        critic.requires_grad_(True)
+        return {"adversarial": (judged.float() - 1).square().mean(), "critic": loss.detach()}
+
+
+def reconstruction(output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """L1 at three levels: pixels, edges, regions. Both [N, 3, H, W]."""
+    error = output - target
+    laplacian = (
+        4 * error[..., 1:-1, 1:-1]
+        - error[..., :-2, 1:-1]
+        - error[..., 2:, 1:-1]
+        - error[..., 1:-1, :-2]
+        - error[..., 1:-1, 2:]
+    )
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean() + 0.25 * laplacian.abs().mean()
+    return {"pixel": error.abs().mean(), "edges": edges, "colour": F.avg_pool2d(error, 8).abs().mean()}
+
+
+def twin_difference(output: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tensor:
+    """Mean absolute difference between each twin and its original, where both see the same place.
+
+    Args:
+        output: [N + T, 3, C, C]; the last T are the twins of the first T (see `Batch`).
+    """
+    count, size = len(output) - len(shifts), output.shape[-1]
+    terms = []
+    for i, (dy, dx) in enumerate(shifts):
+        margin = _MARGIN
+        first = output[i, :, max(dy, 0) + margin : size + min(dy, 0) - margin]
+        second = output[count + i, :, max(-dy, 0) + margin : size + min(-dy, 0) - margin]
+        first = first[..., max(dx, 0) + margin : size + min(dx, 0) - margin]
+        second = second[..., max(-dx, 0) + margin : size + min(-dx, 0) - margin]
+        terms.append((first - second).abs().mean())
+    return torch.stack(terms).mean()
+
+
+def _inner(image: Tensor) -> Tensor:
+    return image[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]

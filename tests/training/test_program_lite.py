@@ -1,0 +1,135 @@
+"""`train lite` end to end on a tiny set: it learns, resumes bit-exactly, writes a loadable style."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scenivid.errors import ConfigError
+from scenivid.nets.checkpoint import load_checkpoint
+from scenivid.nets.lite import Lite, LiteParams
+from scenivid.training.painter_pairs import Pairs, PairSettings
+from scenivid.training.program_lite import (
+    LiteProgram,
+    Recipe,
+    Weights,
+    export_checkpoint,
+    reconstruction,
+    run,
+    twin_difference,
+)
+from scenivid.training.recipe import RunSettings, load_recipe
+
+RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
+TINY = Recipe(
+    run=RunSettings(steps=6, log_every=2, sample_every=0, tensorboard=False, checkpoint_minutes=0),
+    network=LiteParams((16, 16, 16, 16), (0, 0), (1,), (0, 0), 16),
+    pairs=PairSettings(views=1, size=80, short_side=(80.0, 100.0)),
+    weights=Weights(perceptual=0.0),
+    crop=64,
+    batch=2,
+    twins=1,
+    reach=4,
+    bf16=False,
+)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(3):
+        pixels = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((128, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return replace(TINY, photos=folder, cache=tmp_path / "pairs")
+
+
+def test_training_writes_a_style_that_loads(recipe: Recipe, tmp_path: Path) -> None:
+    path = run(recipe, tmp_path / "out")
+    net, card = load_checkpoint(path)
+    assert isinstance(net, Lite)
+    assert card.name == "aozora"
+    assert "6 steps" in card.recipe
+    exported = tmp_path / "early.safetensors"
+    export_checkpoint(tmp_path / "out", exported, recipe)
+    for a, b in zip(net.parameters(), load_checkpoint(exported)[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not(recipe: Recipe, tmp_path: Path) -> None:
+    whole = run(recipe, tmp_path / "whole")
+    run(recipe, tmp_path / "parts", minutes=0.0)
+    parts = run(recipe, tmp_path / "parts")
+    for a, b in zip(
+        load_checkpoint(whole)[0].parameters(), load_checkpoint(parts)[0].parameters(), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+def test_a_dry_run_writes_no_weights(recipe: Recipe, tmp_path: Path) -> None:
+    assert not run(recipe, tmp_path / "out", dry_run=True).exists()
+
+
+def _darkening() -> Pairs:
+    source = torch.randint(0, 255, (4, 3, 5, 5), dtype=torch.uint8)
+    source = source.repeat_interleave(16, 2).repeat_interleave(16, 3)
+    return Pairs(source, source // 2)
+
+
+def test_it_learns() -> None:
+    recipe = replace(TINY, run=RunSettings(steps=40), warmup=5, learning_rate=5e-3)
+    program = LiteProgram(recipe, _darkening())
+    losses = [float(program.step(index)["pixel"]) for index in range(40)]
+    assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])
+
+
+def test_the_adversarial_loss_starts_when_told_and_moves_the_critic() -> None:
+    recipe = replace(TINY, weights=Weights(perceptual=0.0, adversarial=0.1), critic=8, adversarial_from=1)
+    program = LiteProgram(recipe, _darkening())
+    assert "critic" not in program.step(0)
+    assert program.critic is not None
+    before = [p.clone() for p in program.critic.parameters()]
+    assert {"critic", "adversarial"} <= program.step(1).keys()
+    assert any(not torch.equal(a, b) for a, b in zip(before, program.critic.parameters(), strict=True))
+    assert "critic" in program.state()
+
+
+def test_samples_show_photograph_painting_and_result() -> None:
+    sheet = LiteProgram(TINY, _darkening()).samples()
+    assert sheet is not None
+    assert sheet.shape[1] == 3 * 64 + 2 * 2
+
+
+def test_reconstruction_is_zero_for_equal_images_and_sees_edges() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    assert all(float(value) == 0 for value in reconstruction(image, image).values())
+    shifted = reconstruction(image + 0.1, image)
+    assert float(shifted["pixel"]) == pytest.approx(0.1, abs=1e-5)
+    assert float(shifted["edges"]) == pytest.approx(0, abs=1e-5)
+
+
+def test_twins_that_agree_cost_nothing() -> None:
+    scene = torch.rand(3, 90, 90)
+    output = torch.stack([scene[:, 10:74, 12:76], scene[:, 13:77, 5:69]])
+    assert float(twin_difference(output, ((3, -7),))) == 0
+    assert float(twin_difference(output, ((0, 0),))) > 0.1
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="crop"):
+        replace(TINY, crop=96)
+    with pytest.raises(ConfigError, match="twins"):
+        replace(TINY, twins=3)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("aozora*.toml")) + sorted(RECIPES.glob("gouache*.toml")))
+def test_the_shipped_recipes_parse(path: Path) -> None:
+    recipe = load_recipe(Recipe, path)
+    assert recipe.program == "lite"
+    assert sum(p.numel() for p in Lite(recipe.network).parameters()) <= 1_000_000
