@@ -90,7 +90,7 @@ _TRANSFER_OF = {
     "smpte240m": "smpte240m",
     "bt2020nc": "bt2020-10",
 }
-_FULL = 2
+_LIMITED, _FULL = 1, 2
 # Without these, swscale takes a shortcut that floors each term of the matrix (about -1, -1.5, -1 of
 # 255 in R, G, B) and repeats chroma samples instead of interpolating them.
 _EXACT = (
@@ -134,7 +134,10 @@ def color_info(
             name = "bt2020nc"
         else:
             name = "bt709" if width >= 1280 or height >= 720 else "smpte170m"
-    full_range = rgb or color_range == _FULL or layout.name.startswith("yuvj")
+    gray = layout.name.startswith(("gray", "ya"))  # FFmpeg's convention: full range unless tagged
+    full_range = (
+        rgb or color_range == _FULL or layout.name.startswith("yuvj") or (gray and color_range != _LIMITED)
+    )
     return ColorInfo(
         matrix=name,
         full_range=full_range,
@@ -172,7 +175,7 @@ class RgbConverter:
                 f"the colour matrix {color.matrix} can't be decoded (known: {known}): convert first"
             )
         self._matrix = next(code for code, name in MATRICES.items() if name == color.matrix)
-        self._range = _FULL if color.full_range else 1
+        self._full = color.full_range
         self._scaler = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> list[Plane]:
@@ -183,7 +186,7 @@ class RgbConverter:
         # The stream's own tags may be wrong or missing: what `color` says holds for every frame.
         if not (layout.is_rgb or layout.has_palette):
             frame.colorspace = self._matrix
-            frame.color_range = self._range
+            frame.color_range = _FULL if self._full else _LIMITED
         name = ("gbrap" if alpha else "gbrp") + ("16le" if depth > 8 else "")
         try:
             picture = self._scaler.reformat(frame, format=name, interpolation=_EXACT, dst_color_range=_FULL)
@@ -192,11 +195,16 @@ class RgbConverter:
         dtype = np.uint16 if depth > 8 else np.uint8
         green, blue, red, *rest = (_plane(picture, index, dtype) for index in range(3 + alpha))
         planes = [red, green, blue]
-        if depth > 8:
-            table = _to_full_scale(depth, self._range == _FULL or layout.is_rgb)
-            planes = [table[plane] for plane in planes]
+        gray = layout.name.startswith(("gray", "ya"))  # never expanded by swscale
+        if gray and not self._full:
+            table = _expansion(depth)
+            planes = [np.take(table, plane) for plane in planes]
+        elif depth > 8:
+            table = _to_full_scale(depth, self._full or layout.is_rgb)
+            planes = [np.take(table, plane) for plane in planes]
         if rest:
-            planes = [_over_black(plane, rest[0]) for plane in planes]
+            opacity = np.take(_to_full_scale(depth, True), rest[0]) if depth > 8 else rest[0]
+            planes = [_over_black(plane, opacity) for plane in planes]
         return planes
 
 
@@ -214,6 +222,16 @@ def _to_full_scale(depth: int, full_range: bool) -> npt.NDArray[np.uint16]:
     white = ((1 << depth) - 1) << (16 - depth) if full_range else 255 << 8
     values = np.arange(65536, dtype=np.float64) * (65535 / white)
     return np.rint(np.minimum(values, 65535)).astype(np.uint16)
+
+
+@lru_cache
+def _expansion(depth: int) -> npt.NDArray[Any]:
+    """Table from limited to full range, for grey as swscale leaves it: 8 bits, or shifted to 16."""
+    count, dtype = (65536, np.uint16) if depth > 8 else (256, np.uint8)
+    unit = count // 256
+    values = (np.arange(count) - 16.0 * unit) * ((count - 1) / (219.0 * unit))
+    table: npt.NDArray[Any] = np.rint(values.clip(0, count - 1)).astype(dtype)
+    return table
 
 
 def _over_black(plane: Plane, alpha: Plane) -> Plane:

@@ -61,7 +61,7 @@ def decord_reader(
         except InputError as exc:
             if instead is None:
                 raise
-            _log.warning("%s", exc)
+            _log.info("%s; PyAV goes on", exc)
             yield from instead(range(done, window.stop), batch)
 
     return ThreadedReader(info, f"decord ({reason})", len(window), produce)

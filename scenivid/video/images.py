@@ -1,4 +1,4 @@
-"""Frame folders: a directory of still images read as a video."""
+"""Frame folders: a directory of still images read as a video of 24 frames a second."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def read_image(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{path}: no such file") from exc
     except PermissionError as exc:
         raise InputError(f"{path}: no permission to read it") from exc
-    image: npt.NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    image = _decode(data, path) if data.size else None
     if image is None:
         raise InputError(f"{path}: not an image that can be read (damaged or empty)")
     if image.dtype not in (np.uint8, np.uint16):
@@ -128,6 +128,23 @@ def read_image(path: Path) -> npt.NDArray[Any]:
     else:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return np.ascontiguousarray(image)
+
+
+def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
+    # Only with a colour flag does OpenCV turn a photograph as its EXIF data say; JPEG has no alpha to lose.
+    photograph = path.suffix.lower() in (".jpg", ".jpeg")
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if photograph else cv2.IMREAD_UNCHANGED
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # what it would print is told by our error
+    try:
+        image: npt.NDArray[Any] | None = cv2.imdecode(data, flags)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    return image
 
 
 def _checked(path: Path, info: VideoInfo) -> npt.NDArray[Any]:
