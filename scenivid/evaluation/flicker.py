@@ -105,5 +105,6 @@ def evaluate_flicker(
         paths=(source, styled, per_frame),
         size=(height, width),
         flow=estimator.name,
+        window=window,
         seconds=time.perf_counter() - began,
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scenivid.evaluation.lockstep import Window
+
 COLUMNS = ("source", "per_frame", "output")
 """The three videos side by side."""
 
@@ -63,6 +65,8 @@ class FlickerReport:
     rows: tuple[Row, ...]
     curves: dict[str, dict[str, tuple[float | None, ...]]]
     """Metric → video → one value a pair of frames; None across a cut."""
+    window: Window
+    """Which frames were measured, to look at the same ones again."""
     heat: tuple[tuple[float, ...], ...]
     """Where it flickers: squared warp error of the per-frame result (else the output) on a coarse grid."""
     warnings: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scenivid.evaluation.features import NOT_AVAILABLE
+from scenivid.evaluation.lockstep import Window
 from scenivid.evaluation.perceptual import Networks
 from scenivid.evaluation.results import FlickerReport, Row
 from scenivid.evaluation.tally import Tally
@@ -28,6 +29,7 @@ def summarise(
     paths: tuple[Path, Path, Path | None],
     size: tuple[int, int],
     flow: str,
+    window: Window,
     seconds: float,
 ) -> FlickerReport:
     """Close the sums. `paths` are source, output and per-frame result; `size` is (height, width) measured."""
@@ -55,6 +57,7 @@ def summarise(
             for metric, curve in tally.curves.items()
             if any(value is not None for value in curve["output"])
         },
+        window=window,
         heat=tuple(tuple(row) for row in (tally.heat / max(1, len(tally.visible))).tolist()),
         warnings=tuple(_warnings(rows, tally)),
         seconds=seconds,

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from evaluation.make_frames import panning, save, texture
+from make_frames import panning, save, texture
 from torch import Tensor
 
 from scenivid.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluation.make_frames import save, texture
+from make_frames import save, texture
 
 from scenivid.errors import DataError
 from scenivid.evaluation.distances import kernel_distance
