@@ -330,7 +330,7 @@ def test_two_processes_equal_one_with_the_joint_batch(data: Path, tmp_path: Path
 def test_killed_and_run_again_gives_the_weights_of_an_uninterrupted_run(
     data: Path, tmp_path: Path, one_thread: None
 ) -> None:
-    common = ["run.steps=12", "run.checkpoint_minutes=0.001", "workers=1"]
+    common = ["run.steps=6", "run.checkpoint_minutes=0.001", "workers=1"]
     process = start([str(data), str(tmp_path / "two"), *common])
     checkpoint = tmp_path / "two" / "checkpoint.pt"
     limit = time.monotonic() + 300
@@ -338,7 +338,7 @@ def test_killed_and_run_again_gives_the_weights_of_an_uninterrupted_run(
         time.sleep(0.005)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert 0 < read_checkpoint(checkpoint)["step"] < 12
+    assert 0 < read_checkpoint(checkpoint)["step"] < 6
     for out in ("one", "two"):
         run(tiny(data, *common), tmp_path / out)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
