@@ -50,7 +50,11 @@ class FileWriter:
         self._trimmed, self._duration, self._unit = trimmed, duration, unit
         self._frames = FrameMaker(encoding, tags)
         self._palette = Palette(info.width, info.height, unit) if encoding.pix_fmt == "pal8" else None
-        self._ticks = Ticks(unit, container.tick, info.start if trimmed else None, info.rate_hz)
+        origin = info.start if trimmed else None
+        if container.muxer == "gif" and info.start != 0:
+            origin = Fraction(0)
+            self.notes.append(f".gif begins at 0 s, the source at {float(info.start):g} s")
+        self._ticks = Ticks(unit, container.tick, origin, info.rate_hz)
         self._held: Packet[Any] | None = None
         self._first_dts: int | None = None
         with contextlib.ExitStack() as undo:
@@ -125,6 +129,8 @@ class FileWriter:
 
     def _encode(self, frame: VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):
+            if frame is None and self._ticks.count < 3:
+                packet.dts = packet.pts  # x265 gives garbage for so few frames, and none is reordered
             if self._first_dts is None:
                 self._first_dts = packet.dts
             # One is held back: its length is known once the next frame is, and the last one is special.
@@ -203,5 +209,6 @@ def _shape_notes(info: VideoInfo, container: Container, encoding: Encoding) -> l
     in_stream = encoding.codec in {"h264", "hevc"}
     if info.sample_aspect == 1 or container.exact_end or in_stream:
         return []
+    # PyAV can't set the shape of pixels on a track, and these codecs don't carry it either.
     aspect = f"{info.sample_aspect.numerator}:{info.sample_aspect.denominator}"
     return [f"pixels of shape {aspect} can't be marked in {container.suffix} with {encoding.codec}"]

@@ -33,9 +33,10 @@ _SWSCALE = {
 }
 """Matrices that swscale can apply, by FFmpeg's name of the tag."""
 
-# Without these, swscale rounds down and takes every other chroma sample instead of filtering.
+# Chroma is averaged over the pixels that share it; without the other flags, swscale rounds down and
+# takes every other sample instead.
 _EXACT = (
-    Interpolation.BICUBIC
+    Interpolation.AREA
     | Interpolation.ACCURATE_RND
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.FULL_CHR_H_INT

@@ -6,11 +6,10 @@ import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.container.core import Chapter
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -19,6 +18,9 @@ from av.video.stream import VideoStream
 from scenivid.errors import InputError
 from scenivid.video.formats import Container
 from scenivid.video.info import VideoInfo
+
+if TYPE_CHECKING:  # exists in PyAV's stubs only
+    from av.container.core import Chapter
 
 _BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "SOURCE_ID", "_STATISTICS")
@@ -110,7 +112,7 @@ class Tracks:
         if begin is not None:
             self._source.seek(int(max(begin - _SEEK_AHEAD, self._start) * av.time_base))
         streams = [stream for stream in self._kept if stream.index in self._targets]
-        self._packets = (packet for packet in self._source.demux(streams) if packet.size)
+        self._packets = (packet for packet in self._source.demux(streams) if packet.size and not _gap(packet))
         self._advance()
 
     def packets(
@@ -189,7 +191,8 @@ class Tracks:
                 # Chapters and timecodes of the mov family are data tracks that the muxer makes anew.
                 left_out.setdefault("cover" if cover else stream.type, []).append(_name(stream))
         for kind, names in left_out.items():
-            tracks = f"{len(names)} {kind} track{'s' if len(names) > 1 else ''} ({', '.join(names)})"
+            noun = kind if kind in {"attachment", "cover"} else f"{kind} track"
+            tracks = f"{len(names)} {noun}{'s' if len(names) > 1 else ''} ({', '.join(names)})"
             why = (
                 "one picture is styled" if kind == "other video" else f"can't be stored in {container.suffix}"
             )
@@ -225,9 +228,12 @@ def _cover(path: Path, index: int) -> list[bytes]:
 
 def _name(stream: Stream) -> str:
     codec = stream.codec_context.name if stream.codec_context is not None else getattr(stream, "name", None)
-    return ", ".join(filter(None, (codec or "unknown", stream.metadata.get("language")))).removesuffix(
-        ", und"
-    )
+    return " ".join(filter(None, (codec or "unknown", stream.metadata.get("language")))).removesuffix(" und")
+
+
+def _gap(packet: Packet[Any]) -> bool:
+    """Whether it only says that no subtitle is shown: the mov muxer makes these itself, anew."""
+    return packet.size == 2 and packet.stream.type == "subtitle" and bytes(packet) == b"\0\0"
 
 
 def _cut(packet: Packet[Any], begin: Fraction | None, end: Fraction | None) -> bool:

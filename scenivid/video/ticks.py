@@ -26,6 +26,8 @@ class Ticks:
         """Whether the container can store every time so far as it is."""
         self.first: Fraction | None = None
         """Time of the first frame in the source, in seconds."""
+        self.count = 0
+        """Frames so far."""
         self.shift = Fraction(0)
         """Seconds that are taken off every time."""
         self._unit, self._stored, self._origin = unit, stored or unit, origin
@@ -40,7 +42,7 @@ class Ticks:
             self.shift = Fraction(0) if self._origin is None else pts - self._origin
         time = pts - self.shift
         tick = round(time / self._unit)
-        if not self._lengths and pts == self.first:
+        if self.count == 0:
             self._start = tick
         else:
             tick = max(tick, self._last + 1)
@@ -50,6 +52,7 @@ class Ticks:
         self.exact = self.exact and (time / self._stored).denominator == 1 and tick * self._unit == time
         if duration is not None and duration > 0:
             self._last_length = max(1, round(duration / self._unit))
+        self.count += 1
         self._last = tick
         self._lengths[tick] = self._last_length
         return tick

@@ -1,0 +1,236 @@
+"""What is decoded from the result is what was written: pixels, depth, size, shape, colour tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import make_clips
+import pytest
+import torch
+from identity import copy, difference, read, smooth
+from make_clips import Made
+
+from scenivid.errors import ConfigError
+from scenivid.frames import Clip
+from scenivid.video.encoders import encoding_for
+from scenivid.video.info import ColorInfo, VideoInfo
+from scenivid.video.open import probe
+from scenivid.video.pictures import FrameMaker, tags_for
+from scenivid.video.writer import WriterSettings, open_writer
+
+BT709 = ColorInfo("bt709", False, "bt709", "bt709", True)
+
+
+def _info(tmp_path: Path, **changes: object) -> VideoInfo:
+    info = VideoInfo(
+        path=tmp_path / "nothing",
+        width=96,
+        height=72,
+        rotation=0,
+        sample_aspect=Fraction(1),
+        rate_hz=Fraction(25),
+        frames=6,
+        duration=None,
+        start=Fraction(0),
+        time_base=Fraction(1, 25),
+        bit_depth=8,
+        chroma="420",
+        codec="h264",
+        container="frames",
+        stream_index=0,
+        color=BT709,
+        audio=(),
+        subtitles=0,
+    )
+    return replace(info, **changes)  # type: ignore[arg-type]
+
+
+def _round_trip(tmp_path: Path, pixels: torch.Tensor, info: VideoInfo, name: str, **settings: object) -> Clip:
+    clip = Clip(pixels, tuple(Fraction(n, 25) for n in range(len(pixels))))
+    output = tmp_path / name
+    with open_writer(output, info, WriterSettings(overwrite=True, **settings)) as writer:  # type: ignore[arg-type]
+        assert writer.dtype is pixels.dtype
+        writer.write(clip)
+    found = read(output)
+    assert found.pts == clip.pts
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_ffv1_is_lossless(tmp_path: Path, dtype: torch.dtype) -> None:
+    levels = 256 if dtype is torch.uint8 else 65536
+    pixels = torch.randint(0, levels, (3, 3, 37, 53), dtype=torch.int32).to(dtype)
+    info = _info(tmp_path, width=53, height=37, bit_depth=8 if levels == 256 else 10)
+    assert _round_trip(tmp_path, pixels, info, "a.mkv", codec="ffv1").pixels.equal(pixels)
+
+
+@pytest.mark.parametrize(
+    "maker", [make_clips.plain, make_clips.bt601, make_clips.full_range, make_clips.ten_bit]
+)
+def test_identity_through_ffv1_is_bit_exact(tmp_path: Path, maker: Callable[[Path], Made]) -> None:
+    made = maker(tmp_path / "in.mp4")
+    copy(made.path, tmp_path / "out.mkv", codec="ffv1")
+    assert read(tmp_path / "out.mkv").pixels.equal(read(made.path).pixels)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize(
+    "color", [BT709, replace(BT709, full_range=True), replace(BT709, matrix="smpte170m")]
+)
+def test_identity_at_crf_12_is_within_one_and_a_half_levels(
+    tmp_path: Path, codec: str, color: ColorInfo
+) -> None:
+    pixels = smooth()
+    found = _round_trip(tmp_path, pixels, _info(tmp_path, color=color), "a.mp4", codec=codec, crf=12)
+    assert difference(found, Clip(pixels, found.pts)) <= 1.5
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "prores"])
+def test_more_than_eight_bits_stay_more_than_eight_bits(tmp_path: Path, codec: str) -> None:
+    pixels = smooth(2, dtype=torch.uint16)
+    name = "a.mov" if codec == "prores" else "a.mkv"
+    crf = None if codec == "prores" else 4
+    found = _round_trip(tmp_path, pixels, _info(tmp_path, bit_depth=10), name, codec=codec, crf=crf)
+    assert found.pixels.dtype is torch.uint16
+    assert probe(tmp_path / name).bit_depth == 10
+    assert difference(found, Clip(pixels, found.pts)) <= 1
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("deep", [False, True])
+def test_grey_levels_convert_exactly(tmp_path: Path, full_range: bool, deep: bool) -> None:
+    """swscale counts 16-bit white as 65280, and rounds down unless told otherwise."""
+    info = _info(
+        tmp_path,
+        bit_depth=10 if deep else 8,
+        color=replace(BT709, full_range=full_range),
+        width=256,
+        height=2,
+    )
+    encoding = encoding_for("h264", info, None, "cpu")
+    levels = torch.arange(256, dtype=torch.int32) * (257 if deep else 1)
+    pixels = levels.to(encoding.dtype).expand(1, 3, 2, 256)
+    (frame,) = FrameMaker(encoding, tags_for(info.color, encoding))(pixels)
+    depth = 10 if deep else 8
+    luma = torch.from_numpy(frame.to_ndarray()[:2].astype("int32"))
+    unit = 2 ** (depth - 8)
+    low, span = (0, 2**depth - 1) if full_range else (16 * unit, 219 * unit)
+    wanted = low + span * torch.arange(256) / 255
+    assert float((luma - wanted).abs().max()) <= 0.75
+    assert abs(float((luma - wanted).mean())) <= 0.1
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("size", [(97, 64), (96, 63), (97, 63)])
+def test_no_row_of_an_odd_size_is_lost(tmp_path: Path, codec: str, size: tuple[int, int]) -> None:
+    width, height = size
+    pixels = smooth(2, height, width)
+    info = _info(tmp_path, width=width, height=height)
+    found = _round_trip(tmp_path, pixels, info, "a.mp4", codec=codec, crf=8)
+    assert found.pixels.shape == pixels.shape
+    assert difference(found, Clip(pixels, found.pts)) <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("av1", "a.mp4"), ("prores", "a.mov"), ("vp9", "a.webm"), (None, "a.gif")]
+)
+def test_other_codecs_hold_odd_sizes_too(tmp_path: Path, codec: str | None, name: str) -> None:
+    pixels = smooth(2, 63, 97)
+    found = _round_trip(tmp_path, pixels, _info(tmp_path, width=97, height=63), name, codec=codec)
+    assert found.pixels.shape == pixels.shape
+    assert difference(found, Clip(pixels, found.pts)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("chroma", "stored"), [("420", "420"), ("422", "422"), ("444", "444"), ("rgb", "420"), ("gray", "420")]
+)
+def test_chroma_sampling_follows_the_source(tmp_path: Path, chroma: str, stored: str) -> None:
+    _round_trip(tmp_path, smooth(1), _info(tmp_path, chroma=chroma), "a.mp4")
+    assert probe(tmp_path / "a.mp4").chroma == stored
+
+
+@pytest.mark.parametrize(
+    "maker", [make_clips.plain, make_clips.bt601, make_clips.full_range, make_clips.ten_bit]
+)
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mp4"), ("h264", ".mkv"), ("hevc", ".mp4"), ("av1", ".mp4"), ("vp9", ".webm")],
+)
+def test_the_source_tags_are_kept(
+    tmp_path: Path, codec: str, suffix: str, maker: Callable[[Path], Made]
+) -> None:
+    made = maker(tmp_path / "in.mp4")
+    copy(made.path, tmp_path / f"out{suffix}", codec=codec)
+    assert probe(tmp_path / f"out{suffix}").color == probe(made.path).color
+
+
+def test_prores_is_limited_and_tagged(tmp_path: Path) -> None:
+    made = make_clips.bt601(tmp_path / "in.mp4")
+    copy(made.path, tmp_path / "out.mov", codec="prores")
+    assert probe(tmp_path / "out.mov").color == probe(made.path).color
+
+
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_a_source_without_tags_becomes_tagged_bt709(tmp_path: Path, codec: str) -> None:
+    made = make_clips.untagged(tmp_path / "in.mp4")
+    assert not probe(made.path).color.tagged
+    copy(made.path, tmp_path / "out.mp4", codec=codec, crf=10)
+    assert probe(tmp_path / "out.mp4").color == BT709
+    assert difference(read(tmp_path / "out.mp4"), read(made.path)) <= 2  # hard edges in 4:2:0
+
+
+@pytest.mark.parametrize("maker", [make_clips.hdr10, make_clips.hlg])
+def test_hdr_becomes_tagged_bt709_with_a_note(tmp_path: Path, maker: Callable[[Path], Made]) -> None:
+    made = maker(tmp_path / "in.mp4")
+    notes = copy(made.path, tmp_path / "out.mp4")
+    info = probe(tmp_path / "out.mp4")
+    assert info.color == BT709 and info.bit_depth == 8
+    assert any("tone-mapped" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mp4"), ("h264", ".mkv"), ("hevc", ".mkv"), ("av1", ".mp4"), ("prores", ".mov")],
+)
+def test_the_shape_of_pixels_is_kept(tmp_path: Path, codec: str, suffix: str) -> None:
+    made = make_clips.anamorphic(tmp_path / "in.mp4")
+    notes = copy(made.path, tmp_path / f"out{suffix}", codec=codec)
+    assert probe(tmp_path / f"out{suffix}").sample_aspect == Fraction(4, 3)
+    assert not any("shape" in note for note in notes)
+
+
+def test_where_the_shape_of_pixels_is_lost_a_note_says_so(tmp_path: Path) -> None:
+    made = make_clips.anamorphic(tmp_path / "in.mp4")
+    assert any("4:3" in note for note in copy(made.path, tmp_path / "out.webm"))
+
+
+@pytest.mark.parametrize(
+    ("codec", "crf"), [("h264", 52), ("h264", -1), ("av1", 64), ("ffv1", 10), ("prores", 10)]
+)
+def test_a_quality_the_codec_does_not_have_is_refused(tmp_path: Path, codec: str, crf: float) -> None:
+    with pytest.raises(ConfigError, match="--crf"):
+        encoding_for(codec, _info(tmp_path), crf, "cpu")
+
+
+def test_without_a_gpu_nvenc_falls_back_with_a_note(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    encoding = encoding_for("h264", _info(tmp_path), None, "cuda:0")
+    assert encoding.encoder == "libx264"
+    assert any("h264_nvenc can't be used" in note and "on the CPU" in note for note in encoding.notes)
+
+
+@pytest.mark.gpu
+def test_with_a_gpu_nvenc_is_used(tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    info = _info(tmp_path, width=640, height=480)
+    encoding = encoding_for("h264", info, 12, "cuda")
+    if encoding.encoder != "h264_nvenc":
+        pytest.skip(f"no NVENC here: {encoding.notes}")
+    pixels = smooth(4, 480, 640)
+    found = _round_trip(tmp_path, pixels, info, "a.mp4", crf=12, device="cuda")
+    assert difference(found, Clip(pixels, found.pts)) <= 2
