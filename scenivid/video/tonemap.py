@@ -2,8 +2,8 @@
 
 Display light in cd/m² → BT.2390 roll-off from 1000 cd/m² to an SDR white of 203 cd/m² → gamut of
 BT.709 → BT.1886 gamma. The curve is fixed, so a picture never flickers with its brightest pixel.
-203 cd/m² is the HDR reference white of ITU-R BT.2408; what is darker than about half of it keeps its
-light exactly, and what is brighter is rolled off instead of clipped.
+203 cd/m² is the HDR reference white of ITU-R BT.2408. What is darker than 88 cd/m² keeps its light
+exactly; what is brighter is rolled off instead of clipped, so that diffuse white ends at 90 % signal.
 """
 
 from __future__ import annotations

@@ -1,0 +1,114 @@
+"""Folders of frames, in and out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import make_clips
+import numpy as np
+import pytest
+import torch
+from identity import copy, read
+
+from scenivid.errors import OutputError
+from scenivid.video.open import probe
+from scenivid.video.writer import WriterSettings, open_writer
+
+
+def _folder(path: Path, names: list[str], dtype: type[np.generic] = np.uint8) -> Path:
+    path.mkdir()
+    top = np.iinfo(dtype).max
+    for index, name in enumerate(names):
+        image = np.random.default_rng(index).integers(0, top, (17, 23, 3), dtype=dtype, endpoint=True)
+        cv2.imwrite(str(path / name), image)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_folder_comes_out_as_it_went_in(tmp_path: Path, dtype: type[np.generic]) -> None:
+    source = _folder(tmp_path / "in", ["shot1.png", "shot2.png", "shot10.png"], dtype)
+    notes = copy(source, tmp_path / "out", batch=2)
+    assert notes == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        p.name for p in source.iterdir()
+    )
+    before, after = read(source), read(tmp_path / "out")
+    assert after.pixels.dtype is (torch.uint8 if dtype is np.uint8 else torch.uint16)
+    assert after.pixels.equal(before.pixels) and after.pts == before.pts
+
+
+def test_a_video_becomes_numbered_frames(tmp_path: Path) -> None:
+    made = make_clips.plain(tmp_path / "in.mp4")
+    notes = copy(made.path, tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"{n:06d}.png" for n in range(1, make_clips.FRAMES + 1)]
+    assert read(tmp_path / "out").pixels.equal(read(made.path).pixels)
+    assert any("no times" in note for note in notes)
+
+
+def test_deep_video_becomes_deep_frames(tmp_path: Path) -> None:
+    made = make_clips.ten_bit(tmp_path / "in.mp4")
+    copy(made.path, tmp_path / "out")
+    assert read(tmp_path / "out").pixels.equal(read(made.path).pixels)
+    assert probe(tmp_path / "out").bit_depth == 16
+
+
+def test_sound_is_missed_with_a_note(tmp_path: Path) -> None:
+    made = make_clips.many_tracks(tmp_path / "in.mp4")
+    notes = copy(made.path, tmp_path / "out")
+    assert "2 audio tracks left out: a folder holds frames only" in notes
+    assert "1 subtitle track left out: a folder holds frames only" in notes
+
+
+def test_a_trimmed_folder_keeps_the_names_of_its_frames(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", [f"f{n}.png" for n in range(6)])
+    copy(source, tmp_path / "out", start=Fraction(2, 24), duration=Fraction(3, 24))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["f2.png", "f3.png", "f4.png"]
+
+
+def test_names_that_would_fall_together_become_numbers(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["a.png", "a.bmp"])
+    copy(source, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000001.png", "000002.png"]
+
+
+def test_a_folder_becomes_a_video(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png", "2.png", "3.png"])
+    assert copy(source, tmp_path / "out.mkv", codec="ffv1") != []  # 1/24 s is no whole millisecond
+    assert read(tmp_path / "out.mkv").pixels.equal(read(source).pixels)
+    copy(source, tmp_path / "out.mp4")
+    assert read(tmp_path / "out.mp4").pts == read(source).pts
+
+
+def test_an_old_folder_of_frames_is_replaced_whole_and_only_on_request(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png", "2.png"])
+    _folder(tmp_path / "out", ["7.png", "8.png", "9.png"])
+    with pytest.raises(OutputError, match="exists already"):
+        open_writer(tmp_path / "out", probe(source), WriterSettings())
+    copy(source, tmp_path / "out", overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.png", "2.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_an_empty_folder_is_filled_without_asking(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png"])
+    (tmp_path / "out").mkdir()
+    copy(source, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+
+
+def test_a_folder_with_other_things_in_it_is_never_replaced(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png"])
+    home = _folder(tmp_path / "home", ["7.png"])
+    (home / "diary.txt").write_text("dear diary")
+    with pytest.raises(OutputError, match=r"diary\.txt"):
+        open_writer(home, probe(source), WriterSettings(overwrite=True))
+    assert (home / "diary.txt").exists() and (home / "7.png").exists()
+
+
+def test_the_source_folder_is_never_the_output(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png"])
+    with pytest.raises(OutputError, match="is the input itself"):
+        open_writer(source, probe(source), WriterSettings(overwrite=True))
