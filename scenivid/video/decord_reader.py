@@ -68,6 +68,9 @@ def decord_reader(
 
 
 def _clips(info: VideoInfo, timeline: Timeline, window: range, batch: int) -> Generator[Clip, None, None]:
+    if timeline.open_groups and needs_seeking(info, timeline, window):
+        # decord counts frames from a key frame on, and would count the lost ones too
+        raise InputError(f"{info.path}: its groups of pictures lean on each other; use --decoder pyav")
     video = _open(info, timeline)
     spans = groups(info, timeline, window)
     whole = len(timeline) <= _limit(info)
@@ -93,6 +96,11 @@ def first_frame_of(info: VideoInfo, timeline: Timeline) -> Tensor:
         InputError: decord can't read the file as its packets announce it.
     """
     return _read(_open(info, timeline), range(1), info, timeline)[0].permute(2, 0, 1)
+
+
+def needs_seeking(info: VideoInfo, timeline: Timeline, window: range) -> bool:
+    """Whether `window` can't be read in one go from the first frame."""
+    return window.start > 0 or len(timeline) > _limit(info)
 
 
 def groups(info: VideoInfo, timeline: Timeline, window: range) -> list[range]:

@@ -28,6 +28,8 @@ class Timeline:
     """As long as `pts`; 0 where the container doesn't say."""
     keys: tuple[int, ...]
     """Presentation times of all key frames, shown or not, increasing."""
+    open_groups: bool
+    """Some frames are decoded after a key frame but shown before it: seeking there would lose them."""
     hidden: int
     """Packets that only serve to decode others: cut by an edit list, or before the first key frame."""
     incomplete: bool
@@ -73,7 +75,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
     shown: list[tuple[int, int]] = []
     keys: list[int] = []
     packets = hidden = 0
-    cut = False
+    cut = open_groups = False
     try:
         for packet in container.demux(stream):
             if not packet.size:
@@ -84,6 +86,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
             cut = packet.is_corrupt  # of the last one: its data stop short
             if packet.is_keyframe:
                 keys.append(packet.pts)
+            open_groups = open_groups or (bool(keys) and packet.pts < keys[-1])
             if packet.is_discard:
                 hidden += 1
             else:
@@ -110,6 +113,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
         pts=tuple(time for time, _ in shown),
         durations=tuple(length for _, length in shown),
         keys=tuple(sorted(keys)),
+        open_groups=open_groups,
         hidden=hidden,
         incomplete=incomplete,
         announced=announced,

@@ -166,7 +166,7 @@ def b_frames(path: Path) -> Made:
 
 def open_groups(path: Path) -> Made:
     """B-frames that refer across group borders."""
-    options = {"bf": "2", "g": "4", "x264-params": "open-gop=1:b-adapt=0:scenecut=0"}
+    options = {"bf": "2", "g": "6", "x264-params": "open-gop=1:b-adapt=0:scenecut=0"}
     return write_clip(path, options=options, matrix=_BT709)
 
 
