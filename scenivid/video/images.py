@@ -30,7 +30,7 @@ RATE_HZ = Fraction(24)
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key under which frame2.png comes before frame10.png."""
     parts = re.split(r"(\d+)", name.lower())
-    return tuple((1, int(part)) if part.isdigit() else (0, part) for part in parts if part)
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
 
 
 def frame_paths(folder: Path) -> list[Path]:
@@ -131,6 +131,8 @@ def read_image(path: Path) -> npt.NDArray[Any]:
 
 
 def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
+    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-4096:].tobytes():
+        return None  # libpng would complain on stderr
     # Only with a colour flag does OpenCV turn a photograph as its EXIF data say; JPEG has no alpha to lose.
     photograph = path.suffix.lower() in (".jpg", ".jpeg")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if photograph else cv2.IMREAD_UNCHANGED

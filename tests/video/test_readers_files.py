@@ -1,0 +1,264 @@
+"""What is known of a video file, and which decoder `auto` takes for it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import make_clips
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from conftest import Shelf
+from make_clips import CORNERS, FRAMES, Made, index_of, level
+
+from scenivid.video.open import open_video, probe
+
+
+def first(path: Path, decoder: str = "auto") -> npt.NDArray[np.uint8]:
+    """First frame, [3, H, W], as 8 bits."""
+    with open_video(path, decoder) as reader:
+        pixels = next(reader.clips(1)).pixels[0]
+    return (pixels if pixels.dtype == torch.uint8 else (pixels.int() // 257).to(torch.uint8)).numpy()
+
+
+def quadrants(image: npt.NDArray[np.uint8]) -> dict[str, str]:
+    """Which colour each quadrant has."""
+    _, height, width = image.shape
+    known = {**CORNERS, "grey": (level(0),) * 3}
+    found = {}
+    for place, y, x in (("tl", 1, 1), ("tr", 1, 3), ("bl", 3, 1), ("br", 3, 3)):
+        colour = image[:, height * y // 4, width * x // 4].astype(int)
+        found[place] = min(known, key=lambda name: int(np.abs(colour - known[name]).sum()))
+        assert np.abs(colour - known[found[place]]).max() <= 4
+    return found
+
+
+UPRIGHT = {"tl": "red", "tr": "green", "bl": "blue", "br": "grey"}
+
+
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("clockwise", "shown"),
+    [
+        (90, {"tl": "blue", "tr": "red", "bl": "grey", "br": "green"}),
+        (180, {"tl": "grey", "tr": "blue", "bl": "green", "br": "red"}),
+        (270, {"tl": "green", "tr": "grey", "bl": "red", "br": "blue"}),
+    ],
+)
+def test_pictures_are_turned_upright(
+    shelf: Shelf, decoder: str, suffix: str, clockwise: int, shown: dict[str, str]
+) -> None:
+    made = shelf.take(make_clips.rotated, suffix, clockwise=clockwise)
+    assert quadrants(first(made.path, decoder)) == shown
+    info = probe(made.path)
+    turned = clockwise in (90, 270)
+    assert info.rotation == clockwise
+    assert (info.width, info.height) == ((made.height, made.width) if turned else (made.width, made.height))
+    assert info.sample_aspect == (Fraction(3, 4) if turned else Fraction(4, 3))
+
+
+def test_a_mirrored_picture_is_mirrored_by_pyav(shelf: Shelf) -> None:
+    made = shelf.take(make_clips.rotated, clockwise=0, mirrored=True)
+    assert quadrants(first(made.path)) == {"tl": "green", "tr": "red", "bl": "grey", "br": "blue"}
+    with open_video(made.path) as reader:
+        assert reader.decoder == "pyav (a mirrored picture)"
+
+
+def test_a_mirrored_and_turned_picture_is_both(shelf: Shelf) -> None:
+    made = shelf.take(make_clips.rotated, clockwise=90, mirrored=True)
+    with av.open(str(made.path)) as container:
+        matrix = next(container.decode(video=0)).side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5] / 65536
+    image = make_clips.picture(0)
+    height, width = image.shape[:2]
+    shown = {}
+    names = {(0, 0): "red", (0, 1): "green", (1, 0): "blue", (1, 1): "grey"}
+    for (down, right), name in names.items():
+        x, y = (right - 0.5) * width, (down - 0.5) * height
+        across, below = a * x + c * y, b * x + d * y  # the matrix as the MP4 standard applies it
+        shown[("b" if below > 0 else "t") + ("r" if across > 0 else "l")] = name
+    assert quadrants(first(made.path)) == shown
+
+
+@pytest.mark.parametrize(
+    ("maker", "suffix", "matrix", "full", "transfer", "tagged", "depth", "chroma"),
+    [
+        (make_clips.plain, ".mp4", "bt709", False, "bt709", True, 8, "420"),
+        (make_clips.bt601, ".mp4", "smpte170m", False, "smpte170m", True, 8, "420"),
+        (make_clips.full_range, ".mp4", "bt709", True, "bt709", True, 8, "420"),
+        (make_clips.untagged, ".mp4", "smpte170m", False, "smpte170m", False, 8, "420"),
+        (make_clips.ten_bit, ".mp4", "bt709", False, "bt709", True, 10, "420"),
+        (make_clips.hdr10, ".mp4", "bt2020nc", False, "smpte2084", True, 10, "420"),
+        (make_clips.hlg, ".mp4", "bt2020nc", False, "arib-std-b67", True, 10, "420"),
+        (make_clips.odd_size, ".mp4", "bt709", False, "bt709", True, 8, "444"),
+        (make_clips.odd_size_420, ".webm", "bt709", False, "bt709", True, 8, "420"),
+        (make_clips.lossless_rgb, ".mkv", "gbr", True, "iec61966-2-1", True, 8, "rgb"),
+        (make_clips.gif, ".gif", "gbr", True, "iec61966-2-1", True, 8, "rgb"),
+    ],
+)
+def test_colour_tags_are_known_and_followed(
+    shelf: Shelf,
+    maker: Callable[..., Made],
+    suffix: str,
+    matrix: str,
+    full: bool,
+    transfer: str,
+    tagged: bool,
+    depth: int,
+    chroma: str,
+) -> None:
+    made = shelf.take(maker, suffix)
+    info = probe(made.path)
+    color = info.color
+    assert (color.matrix, color.full_range, color.transfer, color.tagged) == (matrix, full, transfer, tagged)
+    assert color.hdr == (transfer in ("smpte2084", "arib-std-b67"))
+    assert (info.bit_depth, info.chroma) == (depth, chroma)
+    if suffix != ".gif":  # dithered to 256 colours
+        assert quadrants(first(made.path)) == UPRIGHT
+
+
+def test_an_untagged_large_picture_is_taken_for_bt709_which_decord_would_not(shelf: Shelf) -> None:
+    made = shelf.take(make_clips.write_clip, ticks=(0, 1), size=(1280, 64))
+    info = probe(made.path)
+    assert info.color.matrix == "bt709"
+    assert not info.color.tagged
+    assert quadrants(first(made.path)) == UPRIGHT
+    with open_video(made.path) as reader:
+        assert reader.decoder == "pyav (no colour tags, taken for bt709)"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_other_tracks_are_known(shelf: Shelf, suffix: str) -> None:
+    info = probe(shelf.take(make_clips.many_tracks, suffix).path)
+    assert [(track.codec, track.channels, track.language) for track in info.audio] == [
+        ("aac", 6, "eng"),
+        ("aac", 1, "fra"),
+    ]
+    assert all(track.sample_rate_hz == 48000 for track in info.audio)
+    assert info.subtitles == 1
+    assert info.container.startswith("mov" if suffix == ".mp4" else "matroska")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_the_start_the_length_and_the_rate_come_from_the_packets(shelf: Shelf, suffix: str) -> None:
+    with open_video(shelf.take(make_clips.start_offset, suffix).path) as reader:
+        info = reader.info
+    assert info.start == Fraction(203, 25)
+    assert info.duration == Fraction(FRAMES, 25)
+    assert info.rate_hz == 25
+    assert info.frames == FRAMES
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_variable_rate_is_averaged(shelf: Shelf, suffix: str) -> None:
+    with open_video(shelf.take(make_clips.variable_rate, suffix).path) as reader:
+        assert float(reader.info.rate_hz) == pytest.approx(11 / 1.033, rel=0.001)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_frames_hidden_by_an_edit_list_are_decoded_but_not_given(shelf: Shelf, decoder: str) -> None:
+    made = shelf.take(make_clips.edit_list)
+    with open_video(made.path, decoder) as reader:
+        assert reader.decoder.startswith("pyav")
+        assert reader.frames == FRAMES - 3
+        clips = list(reader.clips(4))
+    assert tuple(time for clip in clips for time in clip.pts) == made.pts
+    assert [index_of(frame.numpy()) for clip in clips for frame in clip.pixels] == list(range(3, FRAMES))
+
+
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+def test_a_single_frame_is_a_video(shelf: Shelf, decoder: str) -> None:
+    with open_video(shelf.take(make_clips.one_frame).path, decoder) as reader:
+        assert [len(clip) for clip in reader.clips(8)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("maker", "suffix", "reason"),
+    [
+        (make_clips.plain, ".mp4", "decord (8 bits)"),
+        (make_clips.variable_rate, ".mkv", "decord (8 bits)"),
+        (make_clips.odd_size_420, ".webm", "decord (8 bits)"),
+        (make_clips.ten_bit, ".mp4", "pyav (10 bits)"),
+        (make_clips.hdr10, ".mp4", "pyav (HDR)"),
+        (make_clips.gif, ".gif", "pyav (transparency)"),
+        (make_clips.edit_list, ".mp4", "pyav (packets that aren't shown)"),
+    ],
+)
+def test_auto_takes_decord_where_it_loses_nothing_and_says_why_not(
+    shelf: Shelf, maker: Callable[..., Made], suffix: str, reason: str
+) -> None:
+    with open_video(shelf.take(maker, suffix).path) as reader:
+        assert reader.decoder == reason
+
+
+def test_auto_leaves_decord_where_its_colours_are_off(shelf: Shelf) -> None:
+    # One pixel wide stripes of chroma: decord repeats chroma samples, which interpolation smooths.
+    made = shelf.take(stripes)
+    with open_video(made.path) as reader:
+        assert reader.decoder.startswith("pyav (decord's colours are off by ")
+
+
+def stripes(path: Path) -> Made:
+    """Red and blue columns, two pixels each."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "4"})
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        image = np.zeros((64, 128, 3), np.uint8)
+        image[:, 0::4, 0] = image[:, 1::4, 0] = image[:, 2::4, 2] = image[:, 3::4, 2] = 200
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    return Made(path, (Fraction(0), Fraction(1, 25)), 128, 64)
+
+
+def test_auto_leaves_decord_where_it_fails(shelf: Shelf) -> None:
+    # decord 3.4 can't copy a picture whose rows FFmpeg pads, as it does at 96 columns.
+    made = shelf.take(make_clips.write_clip, size=(96, 64), matrix=1)
+    with open_video(made.path) as reader:
+        assert reader.decoder.startswith(("pyav (decord can't decode", "decord (8 bits)"))
+        assert sum(map(len, reader.clips(5))) == FRAMES
+
+
+def test_pyav_goes_on_where_decord_fails_midway(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scenivid.errors import InputError
+    from scenivid.video import decord_reader
+
+    made, read = shelf.take(make_clips.plain), decord_reader._read
+
+    def failing(video: object, span: range, *rest: object) -> torch.Tensor:
+        if span.start >= 6:
+            raise InputError("decord gave up")
+        return read(video, span, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decord_reader, "_read", failing)
+    with open_video(made.path) as reader:
+        assert reader.decoder == "decord (8 bits)"
+        clips = list(reader.clips(2))
+    assert tuple(time for clip in clips for time in clip.pts) == made.pts
+    assert [index_of(frame.numpy()) for clip in clips for frame in clip.pixels] == list(range(FRAMES))
+
+
+def test_cover_art_is_not_the_video(tmp_path: Path, shelf: Shelf) -> None:
+    made = shelf.take(make_clips.plain)
+    path = tmp_path / "covered.mp4"
+    with av.open(str(made.path)) as source, av.open(str(path), "w") as target:
+        cover = target.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 640, 480, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        video = target.add_stream_from_template(source.streams.video[0])
+        image = av.VideoFrame.from_ndarray(np.zeros((480, 640, 3), np.uint8), "rgb24")
+        target.mux(cover.encode(image))
+        target.mux(cover.encode())
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                target.mux(packet)
+    info = probe(path)
+    assert (info.width, info.height) == (made.width, made.height)
+    with open_video(path) as reader:
+        assert sum(map(len, reader.clips(5))) == FRAMES
