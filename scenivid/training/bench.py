@@ -10,7 +10,7 @@ import logging
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -20,24 +20,26 @@ from torch import Tensor
 from scenivid.frames import to_signed
 from scenivid.training.contrastive import ContrastSettings, draw_places, hdce, over_layers, patch_nce, src
 from scenivid.training.losses import judge, lsgan
-from scenivid.training.program_translator import Recipe, build, moment_of
 from scenivid.training.temporal_loss import steadiness
 from scenivid.training.translation import (
     Batch,
     Moment,
     Networks,
+    Translations,
     Weights,
+    discriminator_losses,
     generator_losses,
     term_weights,
     translate,
 )
+from scenivid.training.translator_recipe import Recipe, build, moment_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one G step (forward of all losses and backward), medians over `steps` alternating pairs."""
+    """Seconds of a step (both sides' losses forward and backward), medians over `steps` alternating pairs."""
 
     shared: float
     naive: float
@@ -53,7 +55,7 @@ class Timing:
 
 
 def measure(recipe: Recipe, steps: int = 2) -> Timing:
-    """Time G's objective of `recipe` on random images, shared and naive in turn, after one warm-up each."""
+    """Time steps of `recipe` on random images, shared and naive in turn, after one warm-up each."""
     parts = build(recipe, supervised=True)
     nets = Networks(
         parts["g"], parts.get("d"), parts.get("d_pair"), parts.get("heads"), parts.get("heads_pair")
@@ -63,17 +65,20 @@ def measure(recipe: Recipe, steps: int = 2) -> Timing:
     batch = Batch(photo, painting, (source, target), None, None, key=(0, 0), first=0)
     weights, contrast, moment = recipe.weights, recipe.contrast, moment_of(recipe, 0)
 
-    def shared() -> Tensor:
+    def shared() -> None:
         made = translate(nets.g, batch, weights)
-        return generator_losses(nets, batch, made, weights, contrast, moment)["g"]
+        _backward(discriminator_losses(nets, batch, made).values())
+        _backward([generator_losses(nets, batch, made, weights, contrast, moment)["g"]])
 
-    def naive() -> Tensor:
-        return naive_losses(nets, batch, weights, contrast, moment)["g"]
+    def naive() -> None:
+        made = naive_translate(nets, batch, weights)
+        _backward(discriminator_losses(nets, batch, made).values())
+        _backward([naive_losses(nets, batch, made, weights, contrast, moment)["g"]])
 
     seconds: dict[str, list[float]] = {"shared": [], "naive": []}
     for turn in range(steps + 1):
-        for name, losses in (("shared", shared), ("naive", naive)):
-            taken = _time(losses)
+        for name, step in (("shared", shared), ("naive", naive)):
+            taken = _time(step)
             logger.info("%s: %.2f s", name, taken)
             if turn:
                 seconds[name].append(taken)
@@ -81,14 +86,28 @@ def measure(recipe: Recipe, steps: int = 2) -> Timing:
     return Timing(medians["shared"], medians["naive"], steps, torch.get_num_threads(), seconds)
 
 
-def naive_losses(
-    nets: Networks, batch: Batch, weights: Weights, contrast: ContrastSettings, moment: Moment
-) -> dict[str, Tensor]:
-    """`generator_losses` as one would write it down: each loss translates and encodes what it needs."""
+def naive_translate(nets: Networks, batch: Batch, weights: Weights) -> Translations:
+    """`translate` with a pass for each image and no features kept."""
 
-    def styled(x: Tensor) -> Tensor:
-        output: Tensor = nets.g(x)[0]
-        return output
+    def styled(x: Tensor | None) -> Tensor | None:
+        return None if x is None else nets.g(x)[0]
+
+    photo = styled(batch.photo)
+    assert photo is not None
+    same = styled(batch.painting) if weights.hdce_painting or weights.identity else None
+    pair = None if batch.pair is None else styled(batch.pair[0])
+    return Translations(photo, same, pair, styled(batch.moved), [], None)
+
+
+def naive_losses(
+    nets: Networks,
+    batch: Batch,
+    made: Translations,
+    weights: Weights,
+    contrast: ContrastSettings,
+    moment: Moment,
+) -> dict[str, Tensor]:
+    """`generator_losses` as one would write it down: each loss encodes what it needs, on both sides."""
 
     def features(x: Tensor) -> list[Tensor]:
         found: list[Tensor] = nets.g(x, translate=False)[1]
@@ -101,42 +120,43 @@ def naive_losses(
         places = draw_places(q, contrast.places, (*batch.key, branch), batch.first)
         return list(zip(heads(q, places), heads(k, places), strict=True))
 
-    fake, losses = styled(batch.photo), {}
+    losses: dict[str, Tensor] = {}
     if nets.d is not None:
-        losses["gan"] = lsgan(judge(nets.d, to_signed(fake)), real=True)
-    if batch.pair is not None:
-        fake_pair = styled(batch.pair[0])
+        losses["gan"] = lsgan(judge(nets.d, to_signed(made.photo)), real=True)
+    if batch.pair is not None and made.pair is not None:
         if nets.d_pair is not None:
-            both = to_signed(torch.cat([batch.pair[0], fake_pair], 1))
+            both = to_signed(torch.cat([batch.pair[0], made.pair], 1))
             losses["pair_gan"] = lsgan(judge(nets.d_pair, both), real=True)
         if nets.heads_pair is not None:
-            pairs = projected(fake_pair, batch.pair[1], 2)
+            pairs = projected(made.pair, batch.pair[1], 2)
             losses["style_nce"] = over_layers([patch_nce(q, k, contrast.temperature) for q, k in pairs])
         if weights.pair_l1:
-            losses["pair_l1"] = F.l1_loss(fake_pair, batch.pair[1])
+            losses["pair_l1"] = F.l1_loss(made.pair, batch.pair[1])
     if weights.hdce:
-        pairs = projected(fake, batch.photo, 0)
+        pairs = projected(made.photo, batch.photo, 0)
         losses["hdce"] = over_layers([hdce(q, k, moment.gamma, contrast.temperature) for q, k in pairs])
     if weights.src:
-        losses["src"] = over_layers([src(q, k) for q, k in projected(fake, batch.photo, 0)])
-    if weights.hdce_painting or weights.identity:
-        same = styled(batch.painting)
-        if weights.hdce_painting:
-            pairs = projected(same, batch.painting, 1)
-            terms = [hdce(q, k, moment.gamma, contrast.temperature) for q, k in pairs]
-            losses["hdce_identity"] = over_layers(terms)
-        if weights.identity:
-            losses["identity"] = F.l1_loss(same, batch.painting)
-    if batch.motion is not None and batch.moved is not None:
-        losses["temporal"] = steadiness(styled(batch.moved), fake, batch.motion)
+        losses["src"] = over_layers([src(q, k) for q, k in projected(made.photo, batch.photo, 0)])
+    if weights.hdce_painting and made.painting is not None:
+        pairs = projected(made.painting, batch.painting, 1)
+        terms = [hdce(q, k, moment.gamma, contrast.temperature) for q, k in pairs]
+        losses["hdce_identity"] = over_layers(terms)
+    if weights.identity and made.painting is not None:
+        losses["identity"] = F.l1_loss(made.painting, batch.painting)
+    if batch.motion is not None and made.moved is not None:
+        losses["temporal"] = steadiness(made.moved, made.photo, batch.motion)
     factors = term_weights(weights, moment)
     losses["g"] = torch.stack([factors[name] * value for name, value in losses.items()]).sum()
     return losses
 
 
-def _time(losses: Callable[[], Tensor]) -> float:
+def _backward(losses: Iterable[Tensor]) -> None:
+    torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
+
+
+def _time(step: Callable[[], None]) -> float:
     began = time.perf_counter()
-    losses().backward()  # type: ignore[no-untyped-call]
+    step()
     return time.perf_counter() - began
 
 

