@@ -108,9 +108,10 @@ class Gan:
     def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
         """One step of D on real images [N, 3, H, W] in [-1, 1]; R1 every `r1_every` steps."""
         rng, settings = generator(self.seed, 2, index), self.settings
-        with torch.no_grad(), self._cast():
+        with torch.no_grad():
             w, noise = self._draw(len(real), rng)
-            fake = self.g(w, noise).float()
+            with self._cast():
+                fake = self.g(w, noise).float()
         with self._cast():
             fake_logits = self.d(self._augment(fake, rng)).float()
             real_logits = self.d(self._augment(real, rng)).float()
@@ -135,8 +136,8 @@ class Gan:
         """One step of G, with `extra` losses on the same images; path length every `path_every` steps."""
         rng, settings = generator(self.seed, 3, index), self.settings
         with _frozen(self.d_weights):
+            w, noise = self._draw(settings.batch, rng)
             with self._cast():
-                w, noise = self._draw(settings.batch, rng)
                 fake = self.g(w, noise).float()
                 adversarial = generator_loss(self.d(self._augment(fake, rng)).float())
             parts = dict(extra(fake, w.detach(), noise)) if extra is not None else {}
@@ -164,7 +165,7 @@ class Gan:
         return {"path": penalty.detach(), "path_length": lengths.detach().mean()}
 
     def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
-        """Styles [count, latents, D], mixed now and then, and noise planes."""
+        """Styles [count, latents, D], mixed now and then, and noise planes; in float32."""
         params = self.g.params
         z = torch.randn(2, count, params.style_dim, generator=rng).to(self.device)
         crossover = params.latents

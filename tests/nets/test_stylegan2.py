@@ -126,6 +126,17 @@ def test_blur_is_the_padded_binomial_filter(device: torch.device, stride: int) -
     torch.testing.assert_close(blur(x.to(device), 2, stride=stride, gain=4.0).cpu(), expected)
 
 
+@pytest.mark.parametrize(("padding", "stride"), [(1, 1), (2, 1), (1, 2)])
+def test_blur_can_be_differentiated_twice(padding: int, stride: int) -> None:
+    x = torch.randn(1, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+
+    def squared(x: Tensor) -> Tensor:  # so that the second derivative isn't zero
+        return blur(x, padding, stride=stride, gain=2.0).square()
+
+    assert torch.autograd.gradcheck(squared, (x,))
+    assert torch.autograd.gradgradcheck(squared, (x,))
+
+
 def test_upsample_is_zero_insertion_then_the_filter() -> None:
     x = torch.randn(2, 3, 5, 6)
     spread = torch.zeros(2, 3, 10, 12)
