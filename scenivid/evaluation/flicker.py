@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from scenivid.cuts import CutDetector
 from scenivid.engine import resolve_device
 from scenivid.errors import ConfigError, DataError
@@ -18,7 +21,7 @@ from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.perceptual import Networks, embed, load_networks
 from scenivid.evaluation.results import FlickerReport
 from scenivid.evaluation.summary import summarise
-from scenivid.evaluation.tally import Shown, Tally
+from scenivid.evaluation.tally import FlowBetween, Shown, Tally
 from scenivid.evaluation.warping import e_warp, e_warp_curve, motion_of
 from scenivid.flow.estimators import open_estimator
 
@@ -53,10 +56,16 @@ def evaluate_flicker(
     per_frame: Path | None = None,
     settings: FlickerSettings | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    exact: Callable[[int, int], Tensor] | None = None,
 ) -> FlickerReport:
     """Measure the flicker of `styled`, made from `source`; `per_frame` is the result without coherence.
 
-    Each is a video file or a folder of frames. `progress` gets frames done and frames expected.
+    Each is a video file or a folder of frames.
+
+    Args:
+        progress: gets frames done and frames expected.
+        exact: true flow from frame i to frame j of the source, [1, 2, H, W] in pixels, where it is known
+            (a rendered clip); used in place of `settings.flow`.
 
     Raises:
         InputError: a video can't be read.
@@ -67,9 +76,7 @@ def evaluate_flicker(
     settings = settings or FlickerSettings()
     began = time.perf_counter()
     device = resolve_device(settings.device)
-    estimator = open_estimator(settings.flow, device, settings.flow_weights)
-    if estimator is None:
-        raise ConfigError("flicker is measured along a flow: choose dis, raft-small, raft-large or auto")
+    name, flow = ("exact", _exactly(exact)) if exact else _estimated(settings, device)
     networks = load_networks(device, settings.download) if settings.perceptual else Networks()
     videos = [source, styled] if per_frame is None else [source, per_frame, styled]
     names = ("source", "output") if per_frame is None else ("source", "per_frame", "output")
@@ -88,10 +95,10 @@ def evaluate_flicker(
             tally.add_frame(frames, networks)
             embedded = embed(networks, frames)
             if last is None or cut:
-                now = Shown(frames, embedded)
+                now = Shown(frames, embedded, moment.index)
             else:
-                now = Shown(frames, embedded, opening=last.first)
-                tally.add_pair(last, now, estimator, networks)
+                now = Shown(frames, embedded, moment.index, opening=last.first)
+                tally.add_pair(last, now, flow, networks)
             if last is not None and cut:
                 tally.add_gap()
             last = now
@@ -104,7 +111,18 @@ def evaluate_flicker(
         networks,
         paths=(source, styled, per_frame),
         size=(height, width),
-        flow=estimator.name,
+        flow=name,
         window=window,
         seconds=time.perf_counter() - began,
     )
+
+
+def _estimated(settings: FlickerSettings, device: torch.device) -> tuple[str, FlowBetween]:
+    estimator = open_estimator(settings.flow, device, settings.flow_weights)
+    if estimator is None:
+        raise ConfigError("flicker is measured along a flow: choose dis, raft-small, raft-large or auto")
+    return estimator.name, lambda one, other: estimator(one.frames[:1], other.frames[:1])
+
+
+def _exactly(exact: Callable[[int, int], Tensor]) -> FlowBetween:
+    return lambda one, other: exact(one.index, other.index).to(one.frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scenivid.evaluation.fidelity import Gradients, gradients, psnr, sharpness, ssim_luma
 from scenivid.evaluation.perceptual import Embedded, Networks, consistency
-from scenivid.evaluation.warping import FlowFunction, masked_error, pair_flow, warp_error
+from scenivid.evaluation.warping import masked_error, pair_flow, warp_error
 from scenivid.flow.farneback import farneback
 
 HEAT_GRID = (18, 32)
@@ -27,6 +27,8 @@ class Shown:
     frames: Tensor
     """[V, 3, H, W] in [0, 1]; the first is the source, the last the output."""
     embedded: Embedded
+    index: int
+    """Frame number."""
     opening: Shown | None = None
     """The first instant of the shot; None where this is it."""
 
@@ -34,6 +36,10 @@ class Shown:
     def first(self) -> Shown:
         """The first instant of the shot."""
         return self.opening or self
+
+
+FlowBetween = Callable[[Shown, Shown], Tensor]
+"""Flow of the source from one instant to another, [1, 2, H, W] in pixels."""
 
 
 @dataclass
@@ -81,10 +87,9 @@ class Tally:
             if networks.lpips:
                 self.lpips += float(networks.lpips(output, reference))
 
-    def add_pair(self, before: Shown, now: Shown, flow: FlowFunction, networks: Networks) -> None:
+    def add_pair(self, before: Shown, now: Shown, flow: FlowBetween, networks: Networks) -> None:
         """What two neighbours of one shot show."""
-        onward = flow(before.frames[:1], now.frames[:1])
-        back = flow(now.frames[:1], before.frames[:1])
+        onward, back = flow(before, now), flow(now, before)
         lai, near = pair_flow(onward, back), pair_flow(back, onward)
         self.visible.append(lai.share)
         error = masked_error(before.frames, now.frames, lai)
@@ -94,9 +99,8 @@ class Tally:
         l1 = warp_error(now.frames, before.frames, near, norm="absolute")
         self._extend("near", l1)
         if now.first is not before:
-            first = now.first.frames
-            far = pair_flow(flow(now.frames[:1], first[:1]), flow(first[:1], now.frames[:1]))
-            l1 = warp_error(now.frames, first, far, norm="absolute")
+            far = pair_flow(flow(now, now.first), flow(now.first, now))
+            l1 = warp_error(now.frames, now.first.frames, far, norm="absolute")
         self._extend("far", l1)
 
         motion = farneback(before.frames, now.frames)
