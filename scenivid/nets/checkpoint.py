@@ -175,6 +175,13 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str)
     if problems:
         kind = type(module).__name__
         raise CheckpointError(f"{source} doesn't fit {kind}: tensors " + ", ".join(problems))
+    changed = [
+        key
+        for key in own
+        if key.endswith(".filt") and not torch.allclose(own[key].cpu(), tensors[key].float())
+    ]
+    if changed:
+        raise CheckpointError(f"{source} was trained with other blur filters ({_some(changed)})")
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values() if value.is_floating_point()):
         raise CheckpointError(
             f"{source} holds NaN or infinite weights; it was saved from a failed training run"

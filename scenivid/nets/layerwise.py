@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scenivid.nets.blur import BlurDown, BlurUp, blur_down, blur_up
+from scenivid.nets.blur import BlurDown, BlurUp, blur_down
 from scenivid.nets.norms import InstanceNorm, Moments, merge, moments, normalise
 from scenivid.nets.tiling import Box, boxes
 from scenivid.nets.translator import ResidualBlock, Translator
@@ -193,8 +193,8 @@ class _Window:
         if isinstance(layer, BlurDown):
             return blur_down(padded, layer.filt)
         assert isinstance(layer, BlurUp), f"no tiled form of {type(layer).__name__}"
-        top, left = (span[0] - (2 * self.needs(span)[0] - 1) for span in (rows, columns))
-        doubled = blur_up(padded, layer.filt)
+        top, left = (span[0] - 2 * self.needs(span)[0] for span in (rows, columns))
+        doubled: Tensor = layer(padded)
         return doubled[..., top : top + rows[1] - rows[0], left : left + columns[1] - columns[0]]
 
 

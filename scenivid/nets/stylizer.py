@@ -74,7 +74,6 @@ class LiteStylizer:
     card: ModelCard
     network: Lite
     dtype: torch.dtype
-    bytes_per_pixel: float = 500.0
 
     @property
     def multiple(self) -> int:
@@ -83,6 +82,10 @@ class LiteStylizer:
     @property
     def radius(self) -> int:
         return self.network.radius
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return 200.0 * self.dtype.itemsize  # measured: 320 in bf16, 670 in fp32, for the default size
 
     @torch.inference_mode()
     def translate(
@@ -114,7 +117,6 @@ class TranslatorStylizer:
     dtype: torch.dtype
     smoothing: float = SMOOTHING
     """Time constant in frames; 0 normalises each frame on its own, as in training."""
-    bytes_per_pixel: float = 2500.0
 
     @property
     def multiple(self) -> int:
@@ -123,6 +125,10 @@ class TranslatorStylizer:
     @property
     def radius(self) -> None:
         return None
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return 1200.0 * self.dtype.itemsize
 
     @torch.inference_mode()
     def translate(

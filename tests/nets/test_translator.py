@@ -10,7 +10,7 @@ from torch import nn
 from scenivid.nets.blur import BlurDown, BlurUp
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.layerwise import translate_tiled, translate_whole
-from scenivid.nets.norms import InstanceNorm, Moments, merge, moments, smooth
+from scenivid.nets.norms import InstanceNorm, Moments, merge, moments, normalise, smooth
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
 
 TINY = TranslatorParams(width=8, blocks=2)
@@ -76,7 +76,11 @@ def test_the_discriminators_are_the_papers() -> None:
 def test_going_up_is_bilinear_and_going_down_keeps_a_flat_image() -> None:
     image = torch.rand(2, 3, 6, 10)
     bilinear = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(BlurUp(3)(image), bilinear)
+    up = BlurUp(3)
+    torch.testing.assert_close(up(image), bilinear)
+    padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    spread = F.conv_transpose2d(padded, up.filt, stride=2, groups=3)[..., 3:-3, 3:-3]
+    torch.testing.assert_close(up(image), spread)
     torch.testing.assert_close(BlurDown(3)(torch.ones(1, 3, 6, 10)), torch.ones(1, 3, 3, 5))
 
 
@@ -133,3 +137,13 @@ def test_smoothing_in_pieces_is_smoothing_at_once() -> None:
         pieces.append(piece.mean)
     assert torch.equal(torch.cat(pieces), used.mean)
     assert state is not None and torch.equal(state.variance, last.variance)
+
+
+def test_the_fast_way_on_the_cpu_is_the_plain_way() -> None:
+    image = torch.randn(2, 16, 70, 90) * torch.rand(16)[:, None, None] + 40 * torch.randn(16)[:, None, None]
+    fast = image.contiguous(memory_format=torch.channels_last)
+    plain, quick = moments(image), moments(fast)
+    torch.testing.assert_close(quick.mean, plain.mean)
+    torch.testing.assert_close(quick.variance, plain.variance, atol=0, rtol=1e-4)
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.testing.assert_close(normalise(fast.to(dtype), plain), normalise(image.to(dtype), plain))

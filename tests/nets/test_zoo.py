@@ -78,6 +78,14 @@ def test_a_file_with_other_keys_is_described(tmp_path: Path, home: Path) -> None
     assert not home.exists()
 
 
+def test_other_blur_filters_are_refused(official: Path, tmp_path: Path) -> None:
+    state = torch.load(official, weights_only=True)
+    state["model.21.filt"] = state["model.21.filt"] * 2
+    torch.save(state, tmp_path / "g.pth")
+    with pytest.raises(CheckpointError, match=r"other blur filters \(model.21.filt\)"):
+        import_checkpoint(tmp_path / "g.pth")
+
+
 class _Unsafe:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("hacked"),))
