@@ -9,12 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.flow.estimators import FlowEstimator
+from scenivid.flow.filters import enlarge, gradient_square, mean3, slope
 from scenivid.flow.warp import inside, resize_flow, warp
 
 _STILL_PX = 0.08
 """Flow below this is measurement noise: set to zero, so that still areas are never resampled."""
 _STILL_SIDE = 512
 """Longer side of the working size where no estimator asks for one."""
+_DOUBT = 0.03
+"""Unexplained difference, in [0, 1], at which confidence has fallen to 1/e."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +52,9 @@ def estimate_motion(estimator: FlowEstimator | None, current: Tensor, previous: 
     else:
         both = estimator(torch.cat((now, before)), torch.cat((before, now)))
         scale = max(height, width) / max(size)
-        backward = settle(both[:count], now, before, _STILL_PX / scale)
+        backward = settle(both[:count], _STILL_PX / scale)
         confidence = agreement(now, before, backward) * round_trip(backward, both[count:])
-    confidence = F.interpolate(confidence, (height, width), mode="bilinear", align_corners=False)
+    confidence = enlarge(confidence, (height, width))
     return Motion(resize_flow(backward, (height, width)), confidence)
 
 
@@ -69,11 +72,10 @@ def shrink(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def settle(flow: Tensor, current: Tensor, previous: Tensor, threshold_px: float) -> Tensor:
-    """Zero flow where it is below `threshold_px`, or explains the frames no better than no motion does."""
-    speed = flow.norm(dim=1, keepdim=True)
-    moving = ((speed - threshold_px) / threshold_px).clamp(0, 1)
-    settled: Tensor = flow * moving
+def settle(flow: Tensor, threshold_px: float) -> Tensor:
+    """Zero flow where it is below `threshold_px`, leave it above twice that, with a ramp between."""
+    speed = flow.square().sum(dim=1, keepdim=True).sqrt()
+    settled: Tensor = flow * (speed / threshold_px - 1).clamp(0, 1)
     return settled
 
 
@@ -93,7 +95,7 @@ def round_trip(backward: Tensor, forward: Tensor) -> Tensor:
     square = backward.square().sum(dim=1, keepdim=True)
     error = (backward + there).square().sum(dim=1, keepdim=True)
     tolerance = 0.01 * (square + there.square().sum(dim=1, keepdim=True)) + 0.5
-    edge = _gradient_square(backward)
+    edge = gradient_square(backward)
     smooth = 1 / (1 + (edge / (0.05 * square + 0.05)).square())
     return torch.exp(-error / tolerance) * smooth * inside(backward)
 
@@ -101,37 +103,44 @@ def round_trip(backward: Tensor, forward: Tensor) -> Tensor:
 def agreement(current: Tensor, previous: Tensor, backward: Tensor) -> Tensor:
     """Soft photometric check: does the previous frame, moved along the flow, look like the current one?
 
-    The difference is averaged over 3×3 pixels and forgiven as far as sensor noise (measured on the frame)
-    and a flow error of a quarter pixel (local gradient) explain it.
-
     Returns:
         [N, 1, H, W] in 0..1.
     """
-    moved = warp(previous, backward)
-    error = F.avg_pool2d((current - moved).abs().mean(dim=1, keepdim=True), 3, 1, 1, count_include_pad=False)
-    slope = _gradient_square(current).sqrt() / current.shape[1] ** 0.5
-    slope = F.avg_pool2d(slope, 3, 1, 1, count_include_pad=False)
-    noise = noise_level(error)
-    excess = (error - 1.5 * noise - 0.25 * slope).clamp(min=0)
-    return torch.exp(-(excess / 0.03).square())
+    return likeness(current, warp(previous, backward), flow_error_px=0.35)
 
 
-def noise_level(error: Tensor) -> Tensor:
-    """Typical difference where nothing is wrong: the lower third of a sample of the map, at most 0.03.
+def likeness(image: Tensor, other: Tensor, flow_error_px: float) -> Tensor:
+    """1 where two images agree as far as sensor noise and a small misplacement explain, falling to 0.
+
+    The noise is measured on the images themselves, from what a 3×3 mean leaves over, so that a change of
+    light is never taken for noise. What a misplacement explains follows from the local gradient.
 
     Args:
-        error: [N, 1, H, W], absolute differences in [0, 1].
+        image, other: [N, C, H, W], in [0, 1].
+        flow_error_px: misplacement to forgive, in pixels of these images.
+
+    Returns:
+        [N, 1, H, W].
+    """
+    difference = image - other
+    error = mean3(difference.abs().mean(dim=1, keepdim=True))
+    noise = noise_level(difference - mean3(difference))
+    excess = (error - 1.5 * noise - flow_error_px * slope(image)).clamp(min=0)
+    return torch.exp(-(excess / _DOUBT).square())
+
+
+def noise_level(residue: Tensor) -> Tensor:
+    """Mean absolute noise, from the quieter part of a sample of the frame; at most 0.03.
+
+    The lower third of |x| for Gaussian x with mean absolute value m is 0.54 m, and most images are quiet
+    enough for a third of their pixels to hold nothing but noise.
+
+    Args:
+        residue: [N, C, H, W], high frequencies in [-1, 1].
 
     Returns:
         [N, 1, 1, 1].
     """
-    sample = error[..., ::5, ::5].flatten(1)
+    sample = residue[..., ::5, ::5].abs().mean(dim=1).flatten(1)
     rank = max(1, sample.shape[1] // 3)
-    return sample.kthvalue(rank, dim=1).values.clamp(max=0.03).view(-1, 1, 1, 1)
-
-
-def _gradient_square(field: Tensor) -> Tensor:
-    """|∇|² over all channels, forward differences, 0 at the far border: [N, C, H, W] → [N, 1, H, W]."""
-    dx = F.pad(field[..., :, 1:] - field[..., :, :-1], (0, 1, 0, 0))
-    dy = F.pad(field[..., 1:, :] - field[..., :-1, :], (0, 0, 0, 1))
-    return (dx.square() + dy.square()).sum(dim=1, keepdim=True)
+    return (sample.kthvalue(rank, dim=1).values / 0.54).clamp(max=0.03).view(-1, 1, 1, 1)

@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_CUBIC = 0.55
+"""-a of the cubic kernel; 0.5 is Catmull-Rom. At 0.55 the gain of a half-pixel shift is just below 1."""
+
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """Fetch each output pixel from where `flow` points: out[y, x] = image[y + v, x + u].
@@ -15,20 +18,23 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     Args:
         image: [N, C, H, W], float.
         flow: [N, 2, H, W], (u, v) in pixels, from the output back to `image`.
-        mode: 'nearest', 'bilinear' or 'bicubic' (sharper over many passes; may over- and undershoot).
+        mode: 'nearest', 'bilinear', 'bicubic' (torch's, for one pass) or 'cubic' (for repeated passes: keeps
+            sharpness without ringing). The last two may over- and undershoot.
 
     Returns:
         [N, C, H, W], dtype and device of `image`.
     """
     height, width = image.shape[-2:]
-    # Pixel x lies at (2x + 1) / W - 1 where the image spans [-1, 1] edge to edge (align_corners=False).
     xs = torch.arange(width, device=flow.device, dtype=torch.float32)
     ys = torch.arange(height, device=flow.device, dtype=torch.float32)
-    x = (2 * (xs + flow[:, 0].float()) + 1) / width - 1
-    y = (2 * (ys[:, None] + flow[:, 1].float()) + 1) / height - 1
-    grid = torch.stack((x, y), dim=-1)
-    warped = F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=False)
-    return warped.to(image.dtype)
+    x, y = xs + flow[:, 0].float(), ys[:, None] + flow[:, 1].float()
+    pixels = image.float()
+    if mode != "cubic":
+        return _sample(pixels, x, y, mode).to(image.dtype)
+    # Torch's cubic has a = -0.75, whose gain above 1 grows into ringing when a frame is resampled again and
+    # again. On one axis, Keys' cubic with any a is (1 + a/0.75) * smoothstep + (-a/0.75) * torch's.
+    smooth = _sample(pixels, _smoothstep(x), _smoothstep(y), "bilinear")
+    return torch.lerp(smooth, _sample(pixels, x, y, "bicubic"), _CUBIC / 0.75).to(image.dtype)
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -54,3 +60,17 @@ def inside(flow: Tensor) -> Tensor:
     y = flow[:, 1:] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
     ok = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     return ok.to(flow.dtype)
+
+
+def _sample(image: Tensor, x: Tensor, y: Tensor, mode: str) -> Tensor:
+    """Sample at pixel coordinates [N, H, W]; pixel x of an image spanning [-1, 1] is at (2x + 1) / W - 1."""
+    height, width = image.shape[-2:]
+    grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def _smoothstep(position: Tensor) -> Tensor:
+    """Move the fraction f of a coordinate to 3f² - 2f³, so that linear sampling becomes smooth."""
+    whole = position.floor()
+    part = position - whole
+    return whole + part * part * (3 - 2 * part)
