@@ -46,7 +46,8 @@ def container_for(output: Path) -> Container:
             return container
     known = ", ".join(container.suffix for container in _CONTAINERS)
     raise OutputError(
-        f"{output}: '{suffix}' is no container that can be written; use one of {known}, or a folder"
+        f"{output}: '{suffix}' is no container that can be written; use one of {known}, "
+        "or a name without a suffix for a folder of frames"
     )
 
 

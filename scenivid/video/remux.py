@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -24,6 +26,9 @@ if TYPE_CHECKING:  # exists in PyAV's stubs only
 
 _BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "SOURCE_ID", "_STATISTICS")
+_UNNAMED_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
+_EARLY = 500
+"""Packets among which the first of each audio track is looked for."""
 _SEEK_AHEAD = 15
 """Seconds before a trimmed start from which packets are looked at, for subtitles still on show."""
 
@@ -166,9 +171,7 @@ class Tracks:
 
     def _add(self, output: OutputContainer, streams: list[Stream]) -> None:
         for stream in streams:
-            target = output.add_stream_from_template(stream, opaque=True)
-            target.metadata.update(clean(stream.metadata))
-            target.disposition = stream.disposition
+            target = _twin(output, stream)
             if stream.type != "attachment":
                 self._targets[stream.index] = target
 
@@ -176,6 +179,7 @@ class Tracks:
         assert self._source is not None
         left_out: dict[str, list[str]] = {}
         chapters = bool(self._source.chapters())
+        first = _first_packets(self._path)
         for stream in self._source.streams:
             if stream.index == self._video_index:
                 continue
@@ -185,7 +189,7 @@ class Tracks:
                 left_out.setdefault("other video", []).append(f"{stream.width}x{stream.height}")
             elif cover and container.muxer == "matroska":
                 self._covers += [(stream, data) for data in _cover(self._path, stream.index)]
-            elif _fits(stream, container.muxer):
+            elif _fits(stream, container.muxer, first.get(stream.index)):
                 self._kept.append(stream)
             elif stream.type != "data" or not (chapters or _name(stream) == "tmcd"):
                 # Chapters and timecodes of the mov family are data tracks that the muxer makes anew.
@@ -206,19 +210,46 @@ def _open(path: Path) -> InputContainer:
         raise InputError(f"{path} can't be read ({exc.strerror})") from exc
 
 
-def _fits(stream: Stream, muxer: str) -> bool:
-    """Whether FFmpeg writes a header with this track; asking it beats a table that ages."""
+def _fits(stream: Stream, muxer: str, first: Packet[Any] | None) -> bool:
+    """Whether FFmpeg writes a file with this track and packet; asking it beats a table that ages."""
     sink = io.BytesIO()
     trial = av.open(sink, "w", format=muxer)
     try:
-        trial.add_stream_from_template(stream, opaque=True)
+        target = _twin(trial, stream)
         trial.start_encoding()
+        if first is not None:
+            first.stream = target
+            trial.mux(first)
+        trial.close()
     except (FFmpegError, ValueError):
         return False
     finally:
-        sink.close()  # closed first, so that no trailer is written
-        trial.close()
+        sink.close()
     return True
+
+
+def _twin(output: OutputContainer, stream: Stream) -> Stream:
+    """Add a track like `stream`."""
+    target = output.add_stream_from_template(stream, opaque=True)
+    target.metadata.update(clean(stream.metadata))
+    target.disposition = stream.disposition
+    if isinstance(target, AudioStream) and target.layout.name in _UNNAMED_LAYOUTS:
+        # Some sources count channels without naming them, and mp4 wants a name for raw samples.
+        target.codec_context.layout = _UNNAMED_LAYOUTS[target.layout.name]
+    return target
+
+
+def _first_packets(path: Path) -> dict[int, Packet[Any]]:
+    """The first packet of each audio track, as far as it comes early."""
+    found: dict[int, Packet[Any]] = {}
+    with _open(path) as source:
+        wanted = source.streams.audio
+        for packet in itertools.islice(source.demux(wanted) if wanted else (), _EARLY):
+            if packet.size:
+                found.setdefault(packet.stream.index, packet)
+            if len(found) == len(wanted):
+                break
+    return found
 
 
 def _cover(path: Path, index: int) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from scenivid.errors import ConfigError
+from scenivid.errors import ConfigError, OutputError
 from scenivid.frames import Clip
 from scenivid.video import aside
 from scenivid.video.encoders import encoding_for
@@ -100,6 +100,8 @@ def open_writer(
         container = container_for(output)
         codec = codec_for(container, settings.codec)
     target = aside.check(output, info.path, settings.overwrite)
+    if folder and target.is_file():
+        raise OutputError(f"{output} is a file without a suffix: give the output a suffix like .mp4")
     if folder:
         return FolderWriter(target, info, settings.overwrite)
     encoding = encoding_for(codec, info, settings.crf, settings.device)

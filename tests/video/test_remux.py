@@ -87,6 +87,7 @@ def test_many_tracks_survive(tmp_path: Path, suffix: str) -> None:
         ("flac", ".mkv", ".mp4"),
         ("pcm_s16le", ".mov", ".mov"),
         ("pcm_s16le", ".mkv", ".mkv"),
+        ("pcm_s16le", ".mkv", ".mp4"),
     ],
 )
 def test_sound_is_the_same_bytes_at_the_same_times(

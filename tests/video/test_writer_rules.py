@@ -156,6 +156,13 @@ def test_a_missing_folder_is_named(source: Path, place: Path) -> None:
         open_writer(place / "nowhere" / "out.mp4", probe(source), WriterSettings())
 
 
+def test_a_file_without_a_suffix_is_not_taken_for_a_folder(source: Path, place: Path) -> None:
+    (place / "notes").write_text("mine")
+    with pytest.raises(OutputError, match="suffix"):
+        open_writer(place / "notes", probe(source), WriterSettings(overwrite=True))
+    assert (place / "notes").read_text() == "mine"
+
+
 def test_a_codec_makes_no_sense_for_a_folder(source: Path, place: Path) -> None:
     with pytest.raises(ConfigError, match="folder"):
         open_writer(place / "frames", probe(source), WriterSettings(codec="h264"))
