@@ -1,0 +1,142 @@
+"""Evaluation suites: which clips, styles and flows are measured together; TOML over these dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scenivid.errors import ConfigError
+from scenivid.evaluation.synthetic import Path2D
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same reader under its old name
+    import tomli as tomllib
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A place worth looking at, such as one just uncovered; shares of the frame, 0..1."""
+
+    frame: int
+    left: float
+    top: float
+    width: float = 0.25
+    height: float = 0.35
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """A clip from a file, or a camera moved over a photograph."""
+
+    name: str
+    path: str = ""
+    """Video or folder of frames, relative to the data folder; empty for a rendered clip."""
+    photo: str = ""
+    """Photograph of a rendered clip, relative to the data folder."""
+    camera: Path2D | None = None
+    """Its motion; with a photo."""
+    walker: Path2D | None = None
+    """A disc that moves in front; with a photo."""
+    noise: float = 0.004
+    """Sensor noise of a rendered clip."""
+    start: float = 0.0
+    """Seconds of a video to skip."""
+    frames: int = 0
+    """0 = the suite's."""
+    look: Look | None = None
+    """Where a crop is cut for the results page."""
+
+
+@dataclass(frozen=True)
+class StyleSpec:
+    """A network as it is measured."""
+
+    name: str
+    style: str = ""
+    """Style name or file; empty for `name`. 'fixed-translator' is the paper's G with fixed random weights."""
+    flicker: float = 0.0
+    """Noise in the features of a lite style, see `flickering`."""
+    long_side: int = 0
+    """0 = the suite's; smaller for slow networks."""
+    frames: int = 0
+    """0 = the clip's."""
+    goal: float = 0.0
+    """E_warp of the output over the per-frame result's that is aimed for; 0 = none."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is run, and how it is measured."""
+
+    name: str
+    clips: tuple[ClipSpec, ...]
+    styles: tuple[StyleSpec, ...]
+    about: str = ""
+    frames: int = 90
+    long_side: int = 640
+    flows: tuple[str, ...] = ("dis",)
+    """Estimators of the coherence that is measured."""
+    measure: str = "dis"
+    """Estimator of the measurement; rendered clips use their exact flow."""
+    consistency: float | None = None
+    """The dial; left out = the default."""
+    blend: float = 0.7
+    """Baseline: each frame is this share of the one before, without any motion; 0 = no baseline."""
+    sharpness: float = 0.97
+    """Sharpness ratio aimed for."""
+
+
+def load_suite(path: Path) -> Suite:
+    """Read a suite; `[[clip]]` and `[[style]]` tables fill `clips` and `styles`.
+
+    Raises:
+        ConfigError: not there, not TOML, or a key or value that makes no sense.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"no suite at {path}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    clips = [_clip(entry) for entry in table.pop("clip", [])]
+    styles = [_build(StyleSpec, entry) for entry in table.pop("style", [])]
+    if not clips or not styles:
+        raise ConfigError(f"{path} needs at least one [[clip]] and one [[style]]")
+    for kind, names in (("clip", [c.name for c in clips]), ("style", [s.name for s in styles])):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ConfigError(f"{path}: two {kind}s are called {twice!r}")
+    return _build(Suite, {"name": path.stem, **table, "clips": tuple(clips), "styles": tuple(styles)})
+
+
+def _clip(entry: Mapping[str, Any]) -> ClipSpec:
+    filled = dict(entry)
+    for key, kind in (("camera", Path2D), ("walker", Path2D), ("look", Look)):
+        if key in filled:
+            filled[key] = _build(kind, filled[key])
+    clip = _build(ClipSpec, filled)
+    if bool(clip.path) == bool(clip.photo):
+        raise ConfigError(f"clip {clip.name!r} needs either a path or a photo")
+    if clip.photo and clip.camera is None:
+        raise ConfigError(f"clip {clip.name!r} is rendered from a photo and needs a camera")
+    return clip
+
+
+def _build(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise ConfigError(f"unknown key {unknown[0]!r} of {kind.__name__}: known are {', '.join(known)}")
+    try:
+        return kind(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        )
+    except TypeError as exc:
+        raise ConfigError(f"{kind.__name__} needs a name: {exc}") from exc
