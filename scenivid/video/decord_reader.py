@@ -1,8 +1,9 @@
-"""Reading through decord: fast, for 8-bit files in which it loses nothing.
+"""Reading through decord: fast, for short 8-bit files in which it loses nothing.
 
-decord reads ahead without bound while a consumer is slow, so it is asked for one group of frames at
-a time, bounded in bytes and begun at a key frame, and stopped between groups. It gives no exact
-times: those come from the packets, and its own count and times are checked against them.
+decord reads ahead without bound while its consumer is slow. Where the whole video doesn't fit
+GROUP_BYTES, it is therefore asked for one group of frames at a time, begun at a key frame, and stopped
+between groups; that costs its speed, so `auto` doesn't. It gives no exact times: those come from the
+packets, and its own count and times are checked against them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
-import decord
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -27,12 +29,11 @@ from scenivid.video.timeline import Timeline, milliseconds
 _log = logging.getLogger(__name__)
 
 GROUP_BYTES = 256 * 2**20
-"""Decoded pixels that one group may take."""
+"""Decoded pixels that decord may hold."""
 
 _THREADS = 0  # as many as there are cores
-_NO_FRAME_MADE_UP = 1  # else a frame that can't be decoded is replaced by its neighbour in silence
-
-decord.logging.set_level(decord.logging.QUIET)  # its errors are raised as well
+# Share of frames that may be copies of their neighbours, made because they can't be decoded: none.
+_NO_COPIES = 1e-6
 
 
 def decord_reader(
@@ -68,12 +69,12 @@ def decord_reader(
 
 
 def _clips(info: VideoInfo, timeline: Timeline, window: range, batch: int) -> Generator[Clip, None, None]:
-    if timeline.open_groups and needs_seeking(info, timeline, window):
+    whole = len(timeline) <= most_frames(info)
+    if timeline.open_groups and (window.start or not whole):
         # decord counts frames from a key frame on, and would count the lost ones too
         raise InputError(f"{info.path}: its groups of pictures lean on each other; use --decoder pyav")
     video = _open(info, timeline)
     spans = groups(info, timeline, window)
-    whole = len(timeline) <= _limit(info)
     done = window.start
     held: list[Tensor] = []
     for span in spans:
@@ -98,14 +99,14 @@ def first_frame_of(info: VideoInfo, timeline: Timeline) -> Tensor:
     return _read(_open(info, timeline), range(1), info, timeline)[0].permute(2, 0, 1)
 
 
-def needs_seeking(info: VideoInfo, timeline: Timeline, window: range) -> bool:
-    """Whether `window` can't be read in one go from the first frame."""
-    return window.start > 0 or len(timeline) > _limit(info)
+def most_frames(info: VideoInfo) -> int:
+    """Frames that fit GROUP_BYTES."""
+    return max(1, GROUP_BYTES // (3 * info.width * info.height))
 
 
 def groups(info: VideoInfo, timeline: Timeline, window: range) -> list[range]:
     """Split `window` at key frames into runs of at most GROUP_BYTES (at least one group long)."""
-    limit = _limit(info)
+    limit = most_frames(info)
     keys = set(timeline.keys)
     cuts = [index for index in window if timeline.pts[index] in keys and index > window.start]
     spans: list[range] = []
@@ -121,14 +122,19 @@ def groups(info: VideoInfo, timeline: Timeline, window: range) -> list[range]:
     return [span for span in spans if span]
 
 
-def _limit(info: VideoInfo) -> int:
-    """Frames that fit GROUP_BYTES."""
-    return max(1, GROUP_BYTES // (3 * info.width * info.height))
+@lru_cache
+def _decord() -> Any:
+    """The package, which takes a second and 400 MB to import: only where it is used."""
+    import decord
+
+    decord.logging.set_level(decord.logging.QUIET)  # its errors are raised as well
+    return decord
 
 
-def _open(info: VideoInfo, timeline: Timeline) -> decord.VideoReader:
+def _open(info: VideoInfo, timeline: Timeline) -> Any:
+    decord = _decord()
     try:
-        video = decord.VideoReader(str(info.path), num_threads=_THREADS, fault_tol=_NO_FRAME_MADE_UP)
+        video = decord.VideoReader(str(info.path), num_threads=_THREADS, fault_tol=_NO_COPIES)
         times: npt.NDArray[np.float32] = video.get_frame_timestamp(range(len(video)))[:, 0]
     except (decord.DECORDError, RuntimeError, AssertionError) as exc:
         raise InputError(f"{info.path}: decord can't open it; use --decoder pyav") from exc
@@ -145,11 +151,11 @@ def _open(info: VideoInfo, timeline: Timeline) -> decord.VideoReader:
     return video
 
 
-def _read(video: decord.VideoReader, span: range, info: VideoInfo, timeline: Timeline) -> Tensor:
+def _read(video: Any, span: range, info: VideoInfo, timeline: Timeline) -> Tensor:
     """Frames `span`, [T, H, W, 3] uint8, in decord's own memory."""
     try:
         pixels = from_dlpack(video.get_batch(span).to_dlpack())
-    except (decord.DECORDError, RuntimeError) as exc:
+    except (_decord().DECORDError, RuntimeError) as exc:
         at = milliseconds(timeline.seconds(span.start))
         raise InputError(
             f"{info.path}: decord can't decode the {len(span)} frames from {at} s on; use --decoder pyav"

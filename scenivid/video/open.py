@@ -15,7 +15,7 @@ from scenivid.frames import Clip
 from scenivid.video import images
 from scenivid.video.color import has_alpha
 from scenivid.video.container import describe, first_frame, is_pipe, open_container, orientation, video_stream
-from scenivid.video.decord_reader import decord_reader, first_frame_of, groups, needs_seeking
+from scenivid.video.decord_reader import decord_reader, first_frame_of, most_frames
 from scenivid.video.info import VideoInfo
 from scenivid.video.pyav_reader import ONE_TO_ONE, clips_of, pipe_reader, pyav_clips, pyav_reader
 from scenivid.video.reader import VideoReader
@@ -122,10 +122,10 @@ def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, wind
         return "a mirrored picture"
     if not info.color.tagged and info.color.matrix not in {"smpte170m", "gbr"}:
         return f"no colour tags, taken for {info.color.matrix}"
-    if timeline.open_groups and needs_seeking(info, timeline, window):
+    if len(timeline) > most_frames(info):
+        return f"{len(timeline)} frames: decord would read ahead without bound"
+    if timeline.open_groups and window.start:
         return "groups of pictures that lean on each other"
-    if any(timeline.pts[span.start] not in timeline.keys for span in groups(info, timeline, window)[1:]):
-        return "key frames too far apart for decord to stop in between"
     return _why_not_equal(info, frame, timeline)
 
 

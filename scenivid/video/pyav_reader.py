@@ -183,9 +183,11 @@ def _frames(
     first = timeline.pts[window.start]
     strict = info.codec in ONE_TO_ONE
     index = window.start
+    patched = 0
     for frame in _decoded_from(container, stream, info, timeline, first):
         if frame.pts is None or frame.pts < first:
             continue
+        patched += frame.is_corrupt
         if index < window.stop and frame.pts == timeline.pts[index]:
             yield frame
             index += 1
@@ -195,8 +197,10 @@ def _frames(
             yield frame
             index += 1
         if index == window.stop or (not strict and frame.pts >= timeline.pts[window.stop - 1]):
-            return
-    if strict:
+            break
+    if patched:
+        _log.warning("%s: %d damaged frames were patched by the decoder", info.path, patched)
+    if strict and index < window.stop:
         at = milliseconds(timeline.seconds(index))
         raise InputError(
             f"{info.path}: damaged: frame {index + 1} of {len(timeline)} (at {at} s) can't be decoded;"
