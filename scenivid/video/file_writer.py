@@ -19,8 +19,9 @@ from scenivid.errors import OutputError
 from scenivid.frames import Clip
 from scenivid.video import aside
 from scenivid.video.encoders import Encoding
-from scenivid.video.formats import Container, mux_options, video_time_base
+from scenivid.video.formats import MATROSKA, Container, mux_options, video_time_base
 from scenivid.video.info import VideoInfo
+from scenivid.video.matroska import ROOM, set_pixel_shape
 from scenivid.video.palette import Palette
 from scenivid.video.pictures import FrameMaker, Tags, quiet_encoders, tag, tags_for
 from scenivid.video.remux import Tracks
@@ -45,7 +46,7 @@ class FileWriter:
         trimmed = bool(start)
         self.dtype = encoding.dtype
         self.encoder = encoding.encoder
-        self.notes = [*encoding.notes, *_shape_notes(info, container, encoding)]
+        self.notes = list(encoding.notes)
         self._target, self._info, self._container, self._overwrite = target, info, container, overwrite
         self._trimmed, self._duration, self._unit = trimmed, duration, unit
         self._frames = FrameMaker(encoding, tags)
@@ -110,6 +111,7 @@ class FileWriter:
             self._mux_last()
             self._copy(None)
             self._output.close()
+            self._mark_shape()
         self._tracks.close()
         self.notes += self._tracks.notes
         if not self._ticks.exact:
@@ -119,6 +121,16 @@ class FileWriter:
                 "frame times are rounded to the nearest"
             )
         aside.publish(self._part, self._target, self._overwrite)
+
+    def _mark_shape(self) -> None:
+        aspect = self._info.sample_aspect
+        if aspect == 1 or self._container.exact_end:  # the mov muxer takes it from the encoder
+            return
+        if self._container.muxer not in MATROSKA or not set_pixel_shape(self._part, aspect):
+            self.notes.append(
+                f"pixels of shape {aspect.numerator}:{aspect.denominator} "
+                f"can't be marked in {self._container.suffix}"
+            )
 
     def _abandon(self) -> None:
         # Unlinked first: closing then has no file to rewrite for +faststart, and nothing to leave.
@@ -192,6 +204,8 @@ def _open(
         context.codec_tag = "hvc1"  # the only one that QuickTime plays
     tag(context, tags)
     stream.metadata.update(tracks.video_metadata)
+    if container.muxer in MATROSKA and info.sample_aspect != 1:
+        stream.metadata["title"] = stream.metadata.get("title", "") + ROOM
     tracks.add_after(output, begin, end)
     try:
         with quiet_encoders():
@@ -203,12 +217,3 @@ def _open(
         ) from exc
     output.start_encoding()
     return output, stream
-
-
-def _shape_notes(info: VideoInfo, container: Container, encoding: Encoding) -> list[str]:
-    in_stream = encoding.codec in {"h264", "hevc"}
-    if info.sample_aspect == 1 or container.exact_end or in_stream:
-        return []
-    # PyAV can't set the shape of pixels on a track, and these codecs don't carry it either.
-    aspect = f"{info.sample_aspect.numerator}:{info.sample_aspect.denominator}"
-    return [f"pixels of shape {aspect} can't be marked in {container.suffix} with {encoding.codec}"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from scenivid.errors import OutputError
 
+MATROSKA = {"matroska", "webm"}
+"""Muxers of this family."""
 _LARGEST = 2**31 - 1
 
 
@@ -72,7 +74,7 @@ def mux_options(container: Container, time_base: Fraction, offset_units: Iterabl
         time_base: of the video's timestamps, in seconds.
         offset_units: ticks per second of the other tracks that start later than zero.
     """
-    if container.muxer in {"matroska", "webm"}:
+    if container.muxer in MATROSKA:
         # Otherwise a track that begins before zero (AAC priming) would push all others later.
         return {"avoid_negative_ts": "disabled"}
     if not container.exact_end:
