@@ -27,7 +27,7 @@ class Command(click.Command):
                 formatter.write(f"  {example}\n")
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg]
     """A time: seconds (12.5), or [hours:]minutes:seconds (1:02:03.5)."""
 
     name = "time"
@@ -49,7 +49,7 @@ class Seconds(click.ParamType):
         return total
 
 
-class Count(click.ParamType):
+class Count(click.ParamType):  # type: ignore[type-arg]
     """A positive whole number, or one of a few words."""
 
     name = "N"
