@@ -67,14 +67,16 @@ class Constraints:
     source_text: str | None = None
     """With CLIP: the direction from one description to another; none = from images to images."""
     target_text: str | None = None
+    direction_images: int = 256
+    """Without texts: how many images of each domain the direction is taken from."""
 
     def __post_init__(self) -> None:
         if (self.source_text is None) != (self.target_text is None):
             raise ConfigError("constraints: give both source_text and target_text, or neither")
         if self.source_text is not None and self.encoder != "clip":
             raise ConfigError(f"constraints: {self.encoder} has no texts; use the encoder clip")
-        if self.patches < 2:
-            raise ConfigError("constraints: patches must be at least 2")
+        if self.patches < 2 or self.direction_images < 1:
+            raise ConfigError("constraints: patches must be at least 2, direction_images 1")
 
     @property
     def active(self) -> bool:
@@ -190,7 +192,8 @@ class FinetuneProgram:
         seed = self.recipe.run.seed
         distance = self.realism.distance(lambda first, count: sample(self.gan.ema, seed, first, count))
         # The two generators share the mapping and the stored noise, so samples of one number are a pair.
-        pair = [sample(net, seed, 0, 64, 0.7) for net in (self.source, self.gan.ema)]
+        count = min(64, self.recipe.realism.images)
+        pair = [sample(net, seed, 0, count, 0.7) for net in (self.source, self.gan.ema)]
         scores = score_pairs(self.segmenter, pair[0], pair[1])
         return {"fd_effnet": distance, "agreement": sum(score.agreement for score in scores) / len(scores)}
 
@@ -201,17 +204,18 @@ class FinetuneProgram:
         return lambda x, y, boxes: semantic_losses(encoder, settings, x, y, boxes, direction)
 
     def _direction(self, encoder: SemanticEncoder) -> Tensor:
-        """From the source domain to the target's: by texts where they are given, else by 256 images each."""
+        """From the source domain to the target's: by texts where they are given, else by images of both."""
         settings, seed = self.recipe.constraints, self.recipe.run.seed
         if settings.source_text is not None and settings.target_text is not None:
             from scenivid.training.clip_encoder import ClipEncoder
 
             assert isinstance(encoder, ClipEncoder)
             return encoder.text_direction(settings.source_text, settings.target_text)
-        drawn = (sample(self.source, seed, i, 16) for i in range(0, 256, 16))
+        chunk = min(16, settings.direction_images)
+        starts = range(0, settings.direction_images, chunk)
+        drawn = (sample(self.source, seed, i, chunk) for i in starts)
         target = (
-            to_float(torch.stack([self.images[i + j] for j in range(16)])).to(self.device)
-            for i in range(0, 256, 16)
+            to_float(torch.stack([self.images[i + j] for j in range(16)])).to(self.device) for i in starts
         )
         return image_direction(encoder, drawn, target)
 
