@@ -190,7 +190,7 @@ def _open(
     end: Fraction | None,
 ) -> tuple[OutputContainer, VideoStream]:
     """The output with all its tracks, its header written."""
-    options = mux_options(container, unit, tracks.offset_units)
+    options = mux_options(container, unit, tracks.offset_units, tracks.metadata)
     output = av.open(str(part), "w", format=container.muxer, container_options=options)
     tracks.add_before(output)
     rate = info.rate_hz if info.rate_hz > 0 else Fraction(25)

@@ -12,6 +12,7 @@ from scenivid.errors import OutputError
 
 MATROSKA = {"matroska", "webm"}
 """Muxers of this family."""
+_USUAL = {"title", "artist", "album", "date", "comment", "genre", "copyright", "location", "creation_time"}
 _LARGEST = 2**31 - 1
 
 
@@ -66,13 +67,16 @@ def codec_for(container: Container, codec: str | None) -> str:
     raise OutputError(f"{codec} can't be stored in {container.suffix}: name the output {' or '.join(homes)}")
 
 
-def mux_options(container: Container, time_base: Fraction, offset_units: Iterable[int]) -> dict[str, str]:
-    """Options for FFmpeg's muxer so that timestamps stay as they are.
+def mux_options(
+    container: Container, time_base: Fraction, offset_units: Iterable[int], metadata: Iterable[str]
+) -> dict[str, str]:
+    """Options for FFmpeg's muxer so that timestamps and metadata stay as they are.
 
     Args:
         container: what is written.
         time_base: of the video's timestamps, in seconds.
         offset_units: ticks per second of the other tracks that start later than zero.
+        metadata: names of what is to be stored.
     """
     if container.muxer in MATROSKA:
         # Otherwise a track that begins before zero (AAC priming) would push all others later.
@@ -87,7 +91,9 @@ def mux_options(container: Container, time_base: Fraction, offset_units: Iterabl
     return {
         "video_track_timescale": str(time_base.denominator),
         "movie_timescale": str(units * max(1, math.ceil(1000 / units))),
-        "movflags": "+faststart",
+        # The usual place for metadata is what most players look at, but it has no room for other names.
+        "movflags": "+faststart"
+        + ("" if _USUAL.issuperset(map(str.lower, metadata)) else "+use_metadata_tags"),
     }
 
 

@@ -24,22 +24,13 @@ from scenivid.video.info import VideoInfo
 if TYPE_CHECKING:  # exists in PyAV's stubs only
     from av.container.core import Chapter
 
-_BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+_BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder", "rotate"}
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "SOURCE_ID", "_STATISTICS")
 _UNNAMED_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 _EARLY = 500
 """Packets among which the first of each audio track is looked for."""
 _SEEK_AHEAD = 15
 """Seconds before a trimmed start from which packets are looked at, for subtitles still on show."""
-
-
-def clean(metadata: dict[str, str]) -> dict[str, str]:
-    """Metadata without what the container writes itself and what is no longer true of the result."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key not in _BRANDS and key != "rotate" and not key.startswith(_STATISTICS)
-    }
 
 
 class Tracks:
@@ -80,11 +71,16 @@ class Tracks:
         return [s.time_base.denominator for s in self._kept if s.time_base and (s.start_time or 0) > 0]
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """Title and so on of the whole."""
+        return {} if self._source is None else _clean(self._source.metadata)
+
+    @property
     def video_metadata(self) -> dict[str, str]:
         """Language, title and so on of the picture's track."""
         if self._source is None:
             return {}
-        return clean(self._source.streams[self._video_index].metadata)
+        return _clean(self._source.streams[self._video_index].metadata)
 
     def add_before(self, output: OutputContainer) -> None:
         """Add the tracks that come before the picture, so that the order stays."""
@@ -105,7 +101,7 @@ class Tracks:
             kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
             name = stream.metadata.get("filename", f"cover.{kind}")
             output.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), data)
-        output.metadata.update(clean(self._source.metadata))
+        output.metadata.update(self.metadata)
         chapters = _chapters(self._source.chapters(), begin, end, self._start)
         if chapters:
             output.set_chapters(chapters)
@@ -203,6 +199,18 @@ class Tracks:
             self.notes.append(f"{tracks} left out: {why}")
 
 
+def _clean(metadata: dict[str, str]) -> dict[str, str]:
+    """Metadata without what the container writes itself and what is no longer true of the result."""
+    kept = {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _BRANDS and not key.upper().startswith(_STATISTICS)
+    }
+    if "name" in kept:  # what the mov family calls the title of a track
+        kept.setdefault("title", kept.pop("name"))
+    return kept
+
+
 def _open(path: Path) -> InputContainer:
     try:
         return av.open(str(path), metadata_errors="replace")
@@ -231,7 +239,7 @@ def _fits(stream: Stream, muxer: str, first: Packet[Any] | None) -> bool:
 def _twin(output: OutputContainer, stream: Stream) -> Stream:
     """Add a track like `stream`."""
     target = output.add_stream_from_template(stream, opaque=True)
-    target.metadata.update(clean(stream.metadata))
+    target.metadata.update(_clean(stream.metadata))
     target.disposition = stream.disposition
     if isinstance(target, AudioStream) and target.layout.name in _UNNAMED_LAYOUTS:
         # Some sources count channels without naming them, and mp4 wants a name for raw samples.

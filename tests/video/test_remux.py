@@ -162,6 +162,29 @@ def test_what_mp4_can_not_hold_is_left_out_with_a_note(tmp_path: Path) -> None:
         assert output.metadata["title"] == "With extras" and output.metadata["artist"] == "Somebody"
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_unusual_metadata_and_track_names_are_kept(tmp_path: Path, suffix: str) -> None:
+    made = write_clip(tmp_path / "plain.mkv", sounds=(Sound(),), title="A title", matrix=1)
+    named = tmp_path / "named.mkv"
+    with av.open(str(made.path)) as source, av.open(str(named), "w") as container:
+        tracks = {s.index: container.add_stream_from_template(s, opaque=True) for s in source.streams}
+        container.metadata.update({"title": "A title", "CAMERA_MOOD": "dreamy"})
+        tracks[0].metadata.update({"title": "Main view", "language": "jpn"})
+        tracks[1].metadata.update({"title": "Commentary", "NUMBER_OF_FRAMES-eng": "9"})
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream.index]
+                container.mux(packet)
+    copy(named, tmp_path / f"first{suffix}")
+    copy(tmp_path / f"first{suffix}", tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as output:
+        assert (output.metadata["title"], output.metadata["CAMERA_MOOD"]) == ("A title", "dreamy")
+        names = [s.metadata.get("title") or s.metadata.get("name") for s in output.streams]
+        assert names == ["Main view", "Commentary"]
+        assert output.streams[0].language == "jpn"
+        assert not any(key.startswith("NUMBER_OF") for key in output.streams[1].metadata)
+
+
 def test_rotation_is_gone_once_the_pixels_are_upright(tmp_path: Path) -> None:
     made = make_clips.rotated(tmp_path / "in.mp4", 90)
     copy(made.path, tmp_path / "out.mp4")
