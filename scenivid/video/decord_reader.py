@@ -153,9 +153,10 @@ def _open(info: VideoInfo, timeline: Timeline) -> Any:
 
 def _read(video: Any, span: range, info: VideoInfo, timeline: Timeline) -> Tensor:
     """Frames `span`, [T, H, W, 3] uint8, in decord's own memory."""
+    decord = _decord()
     try:
         pixels = from_dlpack(video.get_batch(span).to_dlpack())
-    except (_decord().DECORDError, RuntimeError) as exc:
+    except (decord.DECORDError, decord._ffi.base.DECORDLimitReachedError, RuntimeError) as exc:
         at = milliseconds(timeline.seconds(span.start))
         raise InputError(
             f"{info.path}: decord can't decode the {len(span)} frames from {at} s on; use --decoder pyav"

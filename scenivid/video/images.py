@@ -102,6 +102,18 @@ def images_reader(info: VideoInfo, window: range) -> ThreadedReader:
     return ThreadedReader(info, "images", len(window), produce)
 
 
+def is_animated(path: Path) -> bool:
+    """Whether a PNG or WebP file is a moving picture, which is a video and no frame."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    if head[:4] == b"RIFF":
+        return head[12:16] == b"VP8X" and bool(head[20] & 2)
+    return head[:4] == b"\x89PNG" and b"acTL" in head
+
+
 def read_image(path: Path) -> npt.NDArray[Any]:
     """One still as RGB [H, W, 3], uint8 or uint16; grey is repeated, alpha composited over black.
 

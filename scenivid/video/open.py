@@ -96,7 +96,10 @@ def open_video(
 
 
 def _is_frames(path: Path) -> bool:
-    return path.is_dir() or (path.suffix.lower() in images.IMAGE_SUFFIXES and path.is_file())
+    if path.is_dir():
+        return True
+    still = path.suffix.lower() in images.IMAGE_SUFFIXES and path.is_file()
+    return still and not images.is_animated(path)
 
 
 def _probe(path: Path) -> tuple[VideoInfo, VideoFrame]:

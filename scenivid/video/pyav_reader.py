@@ -180,23 +180,38 @@ def _frames(
     container: InputContainer, stream: VideoStream, info: VideoInfo, timeline: Timeline, window: range
 ) -> Iterator[VideoFrame]:
     """The frames of the window, in order, each checked against the timeline."""
-    first = timeline.pts[window.start]
+    first, last = timeline.pts[window.start], timeline.pts[window.stop - 1]
     strict = info.codec in ONE_TO_ONE
-    index = window.start
+    # AVI stores no presentation times: those of its packets are right only once sorted.
+    counted = strict and info.container == "avi"
+    if counted or len(timeline.keys_before(first)) < 2:
+        decoded = decode(container, stream, info.path, tolerant=strict and not counted)
+        index = 0
+    else:
+        decoded = _decoded_from(container, stream, info, timeline, first)
+        index = window.start
+    known = set(timeline.pts)
     patched = 0
-    for frame in _decoded_from(container, stream, info, timeline, first):
-        if frame.pts is None or frame.pts < first:
+    for frame in decoded:
+        if counted:
+            frame.pts = timeline.pts[index]
+            index += 1
+            if index > window.start:
+                yield frame
+        elif frame.pts is None or frame.pts < first:
             continue
+        else:
+            index = max(index, window.start)
+            if strict and frame.pts > timeline.pts[index] and frame.pts in known:
+                break  # one before it was lost
+            if strict:
+                frame.pts = timeline.pts[index]
+            if frame.pts <= last:
+                yield frame
+            index += 1
         patched += frame.is_corrupt
-        if index < window.stop and frame.pts == timeline.pts[index]:
-            yield frame
-            index += 1
-        elif index < window.stop and strict:
-            break
-        elif frame.pts <= timeline.pts[window.stop - 1]:  # a packet without a frame came before
-            yield frame
-            index += 1
-        if index == window.stop or (not strict and frame.pts >= timeline.pts[window.stop - 1]):
+        if index == window.stop or frame.pts >= last:
+            index = window.stop
             break
     if patched:
         _log.warning("%s: %d damaged frames were patched by the decoder", info.path, patched)
@@ -212,15 +227,11 @@ def _decoded_from(
     container: InputContainer, stream: VideoStream, info: VideoInfo, timeline: Timeline, first: int
 ) -> Iterator[VideoFrame]:
     """Decode from a key frame that lets `first` be decoded."""
-    tolerant = info.codec in ONE_TO_ONE
     keys = timeline.keys_before(first)
-    if len(keys) < 2:
-        yield from decode(container, stream, info.path, tolerant=tolerant)
-        return
     # Demuxers seek by dts, which may lead into the group after the one meant: then start earlier.
     for key in (keys[-1], keys[max(0, len(keys) - 4)], keys[0]):
         container.seek(key, stream=stream)
-        frames = decode(container, stream, info.path, tolerant=tolerant)
+        frames = decode(container, stream, info.path, tolerant=info.codec in ONE_TO_ONE)
         head = next(frames, None)
         if head is not None and head.pts is not None and head.pts <= first:
             yield head

@@ -262,3 +262,52 @@ def test_cover_art_is_not_the_video(tmp_path: Path, shelf: Shelf) -> None:
     assert (info.width, info.height) == (made.width, made.height)
     with open_video(path) as reader:
         assert sum(map(len, reader.clips(5))) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pix_fmt", "options"),
+    [
+        (".avi", "libx264", "yuv420p", {"bf": "2"}),  # no presentation times
+        (".avi", "mpeg4", "yuv420p", {"bf": "2", "qmin": "1", "qmax": "1"}),
+        (".ts", "libx265", "yuv420p", {}),
+        (".ts", "mpeg2video", "yuv420p", {"bf": "2", "g": "6", "qmin": "1", "qmax": "1"}),
+        (".flv", "libx264", "yuv420p", {"bf": "2"}),
+        (".webm", "libvpx", "yuv420p", {"auto-alt-ref": "1", "lag-in-frames": "8", "crf": "4", "b": "4M"}),
+        (".mov", "prores_ks", "yuv422p10le", {}),
+        (".mkv", "ffv1", "yuv444p", {}),
+        (".avi", "mjpeg", "yuvj420p", {"qmin": "1", "qmax": "1"}),
+        (".apng", "apng", "rgb24", {}),
+    ],
+)
+def test_codecs_and_containers_of_every_kind_are_read(
+    shelf: Shelf, suffix: str, codec: str, pix_fmt: str, options: dict[str, str]
+) -> None:
+    made = shelf.take(
+        make_clips.write_clip,
+        suffix,
+        codec=codec,
+        pix_fmt=pix_fmt,
+        options=options,
+        matrix=1 if pix_fmt.startswith("yuv") else None,
+        full_range=pix_fmt.startswith("yuvj"),
+    )
+    for decoder in ("auto", "pyav"):
+        for first in (0, 7):
+            with open_video(made.path, decoder, start=made.pts[first]) as reader:
+                clips = list(reader.clips(5))
+                assert reader.frames == FRAMES - first
+            frames = [frame for clip in clips for frame in clip.pixels]
+            times = [time for clip in clips for time in clip.pts]
+            if frames[0].dtype == torch.uint16:
+                frames = [(frame.int() // 257).to(torch.uint8) for frame in frames]
+            assert [index_of(frame.numpy()) for frame in frames] == list(range(first, FRAMES))
+            assert [time - times[0] for time in times] == [
+                time - made.pts[first] for time in made.pts[first:]
+            ]
+
+
+def test_a_moving_png_is_a_video_whatever_its_name(tmp_path: Path) -> None:
+    made = make_clips.write_clip(tmp_path / "moving.apng", codec="apng", pix_fmt="rgb24")
+    with open_video(made.path.rename(tmp_path / "moving.png")) as reader:
+        assert reader.frames == FRAMES
+        assert reader.info.container == "apng"
