@@ -93,8 +93,7 @@ def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | N
     else:
         network, card = _official(path, name)
     save_checkpoint(target, network, card)
-    if not card.commercial_use:
-        _log.warning("%s: %s", name, card.licence)
+    _log.info("%s kept as %s (%s)", path, target, card.licence)
     return card
 
 
