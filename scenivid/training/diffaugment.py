@@ -48,17 +48,19 @@ class AdaptiveProbability(nn.Module):
         self.register_buffer("seen", torch.tensor(0, dtype=torch.int64))
 
     @torch.no_grad()
-    def update(self, real_logits: Tensor, target: float, images: int, interval: int = 4) -> None:
-        """Take in the logits of one batch of real images [N].
+    def update(self, sign: Tensor, count: int, target: float, images: int, interval: int = 4) -> None:
+        """Take in what the discriminator said of one batch of real images.
 
         Args:
+            sign: mean of sign(D(real)) over the batch, a scalar.
+            count: images in the batch.
             target: r to hold, 0.6 in the paper.
             images: how many images p takes from 0 to 1.
             interval: batches between two moves of p.
         """
-        self.signs += real_logits.sign().double().sum().cpu()
-        self.seen += len(real_logits)
-        if int(self.seen) >= interval * len(real_logits):
+        self.signs += count * sign.double().cpu()
+        self.seen += count
+        if int(self.seen) >= interval * count:
             r = float(self.signs / self.seen)
             move = float(self.seen) / images * (1 if r > target else -1)
             self.value.fill_(min(1.0, max(0.0, float(self.value) + move)))

@@ -28,6 +28,7 @@ from scenivid.training.gan_losses import (
     r1_penalty,
 )
 from scenivid.training.loop import Stateful, generator, update_ema
+from scenivid.training.world import World
 
 Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
 """(images [N, 3, H, W] in [-1, 1], w [N, latents, D], noise) to weighted losses by name."""
@@ -38,6 +39,7 @@ class GanSettings:
     """How a StyleGAN2 is trained; the defaults are config F's."""
 
     batch: int = 16
+    """Images a step and process."""
     learning_rate: float = 2e-3
     r1: float = 10.0
     """γ of the R1 penalty."""
@@ -83,9 +85,10 @@ class Gan:
     """Networks, average and optimisers of one training; every draw is a function of (seed, step)."""
 
     def __init__(
-        self, g: Generator, d: Discriminator, settings: GanSettings, seed: int, device: torch.device
+        self, g: Generator, d: Discriminator, settings: GanSettings, seed: int, world: World
     ) -> None:
-        self.settings, self.seed, self.device = settings, seed, device
+        self.settings, self.seed, self.world, self.device = settings, seed, world, world.device
+        device = world.device
         self.g, self.d = g.to(device).train(), d.to(device).train()
         self.ema = copy.deepcopy(self.g).eval().requires_grad_(False)
         self.path_mean = PathMean().to(device)
@@ -107,7 +110,7 @@ class Gan:
 
     def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
         """One step of D on real images [N, 3, H, W] in [-1, 1]; R1 every `r1_every` steps."""
-        rng, settings = generator(self.seed, 2, index), self.settings
+        rng, settings = generator(self.seed, 2, index, self.world.rank), self.settings
         with torch.no_grad():
             w, noise = self._draw(len(real), rng)
             with self._cast():
@@ -116,25 +119,26 @@ class Gan:
             fake_logits = self.d(self._augment(fake, rng)).float()
             real_logits = self.d(self._augment(real, rng)).float()
         loss = discriminator_loss(real_logits, fake_logits)
-        _descend(self.d_optimizer, loss)
+        self._descend(self.d_optimizer, self.d_weights, loss)
         logged = {
             "d_loss": loss.detach(),
             "d_real": real_logits.detach().mean(),
             "d_fake": fake_logits.detach().mean(),
         }
         if settings.augment == "ada":
-            self.ada.update(real_logits.detach(), settings.ada_target, settings.ada_images)
+            sign = self.world.mean(real_logits.detach().sign().mean())
+            self.ada.update(sign, len(real) * self.world.size, settings.ada_target, settings.ada_images)
             logged["ada_p"] = self.ada.value.clone()
         if settings.r1 and index % settings.r1_every == 0:
             leaf = real.detach().requires_grad_(True)
             penalty = r1_penalty(self.d(self._augment(leaf, rng)), leaf)
-            _descend(self.d_optimizer, settings.r1 / 2 * settings.r1_every * penalty)
+            self._descend(self.d_optimizer, self.d_weights, settings.r1 / 2 * settings.r1_every * penalty)
             logged["r1"] = penalty.detach()
         return logged
 
     def generator_step(self, index: int, extra: Extra | None = None) -> dict[str, Tensor]:
         """One step of G, with `extra` losses on the same images; path length every `path_every` steps."""
-        rng, settings = generator(self.seed, 3, index), self.settings
+        rng, settings = generator(self.seed, 3, index, self.world.rank), self.settings
         with _frozen(self.d_weights):
             w, noise = self._draw(settings.batch, rng)
             with self._cast():
@@ -144,12 +148,25 @@ class Gan:
             total = adversarial
             for part in parts.values():
                 total = total + part
-            _descend(self.g_optimizer, total)
+            self._descend(self.g_optimizer, self.g_weights, total)
         logged = {"g_loss": adversarial.detach()} | {name: part.detach() for name, part in parts.items()}
         if settings.path and index % settings.path_every == 0:
             logged |= self._path_step(rng)
-        update_ema(self.ema, self.g, 0.5 ** (settings.batch / settings.ema_images))
+        update_ema(self.ema, self.g, 0.5 ** (settings.batch * self.world.size / settings.ema_images))
         return logged
+
+    def joint(self, logged: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The means of logged values over all processes, in one exchange."""
+        values = [value.to(self.device, torch.float32) for value in logged.values()]
+        return dict(zip(logged, self.world.mean(torch.stack(values)), strict=True))
+
+    def _descend(
+        self, optimizer: torch.optim.Optimizer, weights: Sequence[nn.Parameter], loss: Tensor
+    ) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.world.average_gradients(weights)
+        optimizer.step()
 
     def _path_step(self, rng: torch.Generator) -> dict[str, Tensor]:
         settings = self.settings
@@ -160,8 +177,8 @@ class Gan:
         y = torch.randn(images.shape, generator=rng).to(self.device)
         lengths = path_lengths(images, w, y)
         penalty, moved = path_penalty(lengths, self.path_mean.value)
-        self.path_mean.value.copy_(moved)
-        _descend(self.g_optimizer, settings.path * settings.path_every * penalty)
+        self.path_mean.value.copy_(self.world.mean(moved))
+        self._descend(self.g_optimizer, self.g_weights, settings.path * settings.path_every * penalty)
         return {"path": penalty.detach(), "path_length": lengths.detach().mean()}
 
     def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
@@ -240,12 +257,6 @@ def _adam(weights: list[nn.Parameter], rate: float, every: int) -> torch.optim.A
     """Adam(0, 0.99), corrected for the extra step of a lazy regulariser each `every` steps (appendix B)."""
     share = every / (every + 1) if every else 1.0
     return torch.optim.Adam(weights, lr=rate * share, betas=(0.0, 0.99**share))
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
 
 
 @contextmanager

@@ -21,12 +21,12 @@ from scenivid.frames import to_float, to_signed
 from scenivid.nets.stylegan2 import Generator, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.training.augment import Augment
-from scenivid.training.data import ImageSet, Stream
+from scenivid.training.data import ImageSet
 from scenivid.training.gan import Gan, GanSettings, sample, save_networks
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful, generator, train
 from scenivid.training.memory import MemorySet
-from scenivid.training.program_stylegan import NETWORKS, describe, open_images, open_realism
+from scenivid.training.program_stylegan import NETWORKS, describe, open_images, open_realism, open_stream
 from scenivid.training.realism import RealismSettings
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.segmenters import open_segmenter
@@ -41,6 +41,7 @@ from scenivid.training.semantic import (
     open_encoder,
     patch_contrast,
 )
+from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 
@@ -124,19 +125,20 @@ def run(
         CheckpointError: the source file, or the encoder's weights, can't be had or don't fit.
         DataError: no usable images.
     """
-    torch.manual_seed(recipe.run.seed)
     source = load_generator(recipe.source)
     discriminator = load_discriminator(recipe.source, source.params)
     augment = Augment(source.params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
     images = open_images(recipe.images, augment, recipe.run.seed, recipe.in_memory)
-    describe(source.params, recipe.gan, recipe.run.steps, source, discriminator)
     logger.info("%d images in %s", len(images), recipe.images)
-    program = FinetuneProgram(recipe, source, discriminator, images)
+    logger.info("%s", describe(source.params, recipe.gan, recipe.run.steps))
+    program = FinetuneProgram(recipe, source, discriminator, images, open_world())
     if dry_run:
         images[0]
         return out / NETWORKS
-    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
-    save_networks(program.gan, out / NETWORKS)
+    peers = program.gan.world.peers()
+    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
+    if peers.rank == 0:
+        save_networks(program.gan, out / NETWORKS)
     return out / NETWORKS
 
 
@@ -144,17 +146,20 @@ class FinetuneProgram:
     """A GAN that starts as the source and is held to it."""
 
     def __init__(
-        self, recipe: Recipe, source: Generator, d: Discriminator, images: ImageSet | MemorySet
+        self,
+        recipe: Recipe,
+        source: Generator,
+        d: Discriminator,
+        images: ImageSet | MemorySet,
+        world: World,
     ) -> None:
-        self.recipe = recipe
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.recipe, self.images, self.device = recipe, images, world.device
         self.source = source.to(self.device).eval().requires_grad_(False)
-        self.gan = Gan(copy.deepcopy(source), d, recipe.gan, recipe.run.seed, self.device)
-        self.images = images
-        self.stream = Stream({"image": images}, recipe.gan.batch, recipe.workers)
+        self.gan = Gan(copy.deepcopy(source), d, recipe.gan, recipe.run.seed, world)
+        self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
         self.constraint = self._open_constraint() if recipe.constraints.active else None
-        self.realism = open_realism(images, recipe.realism, self.device)
-        self.segmenter = open_segmenter("clusters", self.device) if recipe.realism.every else None
+        self.realism = open_realism(images, recipe.realism, world)
+        self.segmenter = open_segmenter("clusters", self.device) if self.realism is not None else None
 
     def state(self) -> Mapping[str, Stateful]:
         """Networks, averages and optimisers; the source doesn't change."""
@@ -163,10 +168,10 @@ class FinetuneProgram:
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """One step of D, one of G; FD-EffNet and the agreement of pairs at intervals."""
         logged: dict[str, Tensor | float] = {}
-        if self.recipe.realism.every and index % self.recipe.realism.every == 0:
+        if self.realism is not None and index % self.recipe.realism.every == 0:
             logged |= self._measure()
         real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device)))
-        logged |= self.gan.discriminator_step(real, index)
+        losses = self.gan.discriminator_step(real, index)
 
         def constrain(images: Tensor, w: Tensor, noise: Sequence[Tensor]) -> dict[str, Tensor]:
             if self.constraint is None:
@@ -176,7 +181,7 @@ class FinetuneProgram:
             boxes = draw_boxes(self.recipe.constraints.patches, generator(self.recipe.run.seed, 7, index))
             return self.constraint(_unit(partner), _unit(images), boxes.to(self.device))
 
-        return logged | self.gan.generator_step(index, constrain)
+        return logged | self.gan.joint(losses | self.gan.generator_step(index, constrain))
 
     def samples(self) -> Tensor:
         """Rows of the source's images above the fine-tuned generator's of the same w; a row of real ones."""

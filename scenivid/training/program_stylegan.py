@@ -28,8 +28,10 @@ from scenivid.training.images import scan
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful, train
 from scenivid.training.memory import MemorySet
+from scenivid.training.memory_estimate import estimate, saved_bytes
 from scenivid.training.realism import Realism, RealismSettings
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 NETWORKS = "stylegan2.pt"
@@ -76,30 +78,36 @@ def run(
         CheckpointError: `recipe.init` doesn't fit the network.
         ConfigError: settings that don't fit together.
     """
-    torch.manual_seed(recipe.run.seed)
-    networks = _networks(recipe)
     images = open_images(recipe.images, recipe.augment(), recipe.run.seed, recipe.in_memory)
-    describe(recipe.network, recipe.gan, recipe.run.steps, *networks)
     logger.info("%d images in %s", len(images), recipe.images)
+    logger.info("%s", describe(recipe.network, recipe.gan, recipe.run.steps))
     if dry_run:
         images[0]
         return out / NETWORKS
-    program = StyleGanProgram(recipe, *networks, images)
-    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
-    save_networks(program.gan, out / NETWORKS)
+    torch.manual_seed(recipe.run.seed)
+    program = StyleGanProgram(recipe, *_networks(recipe), images, open_world())
+    peers = program.gan.world.peers()
+    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
+    if peers.rank == 0:
+        save_networks(program.gan, out / NETWORKS)
     return out / NETWORKS
 
 
 class StyleGanProgram:
     """One GAN on one folder of images, as the training loop wants it."""
 
-    def __init__(self, recipe: Recipe, g: Generator, d: Discriminator, images: ImageSet | MemorySet) -> None:
-        self.recipe = recipe
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.gan = Gan(g, d, recipe.gan, recipe.run.seed, self.device)
-        self.images = images
-        self.stream = Stream({"image": images}, recipe.gan.batch, recipe.workers)
-        self.realism = open_realism(images, recipe.realism, self.device)
+    def __init__(
+        self,
+        recipe: Recipe,
+        g: Generator,
+        d: Discriminator,
+        images: ImageSet | MemorySet,
+        world: World,
+    ) -> None:
+        self.recipe, self.images, self.device = recipe, images, world.device
+        self.gan = Gan(g, d, recipe.gan, recipe.run.seed, world)
+        self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
+        self.realism = open_realism(images, recipe.realism, world)
 
     def state(self) -> Mapping[str, Stateful]:
         """Networks, averages and optimisers."""
@@ -114,9 +122,8 @@ class StyleGanProgram:
                 lambda first, count: sample(self.gan.ema, self.recipe.run.seed, first, count)
             )
         real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device)))
-        logged |= self.gan.discriminator_step(real, index)
-        logged |= self.gan.generator_step(index)
-        return logged
+        losses = self.gan.discriminator_step(real, index) | self.gan.generator_step(index)
+        return logged | self.gan.joint(losses)
 
     def samples(self) -> Tensor:
         """A row of real images, then rows of the average generator's, untruncated."""
@@ -131,27 +138,34 @@ def open_images(folder: Path, augment: Augment, seed: int, in_memory: bool) -> I
     return (MemorySet if in_memory else ImageSet)(entries, augment, seed)
 
 
-def open_realism(
-    images: ImageSet | MemorySet, settings: RealismSettings, device: torch.device
-) -> Realism | None:
-    """FD-EffNet against crops of `images` that training doesn't draw, or None where it is switched off."""
-    if not settings.every:
+def open_stream(images: ImageSet | MemorySet, batch: int, workers: int, world: World) -> Stream:
+    """Batches {"image": uint8 [batch, 3, size, size]}, different ones for each process."""
+    return Stream({"image": images}, batch, workers, rank=world.rank, world=world.size)
+
+
+def open_realism(images: ImageSet | MemorySet, settings: RealismSettings, world: World) -> Realism | None:
+    """FD-EffNet against crops of `images` that training doesn't draw; None where another process takes it."""
+    if not settings.every or world.rank:
         return None
     far = 10**9  # item numbers that no training reaches
     real = torch.stack([to_float(images[far + i]) for i in range(settings.images)])
-    return Realism(real.to(device), load_efficientnet(device), settings)
+    return Realism(real.to(world.device), load_efficientnet(world.device), settings)
 
 
-def describe(params: StyleGAN2Params, gan: GanSettings, steps: int, g: Generator, d: Discriminator) -> None:
-    """Log sizes, parameters, steps and a rough estimate of the memory a step takes."""
-    weights = [sum(p.numel() for p in net.parameters()) for net in (g, d)]
-    # float32 weights, gradients, two Adam moments; the average; about 14 maps a resolution for G and D each
-    maps = sum(params.channels(side) * side**2 for side in params.resolutions)
-    held = 4 * (4 * sum(weights) + weights[0] + 2 * 14 * maps * gan.batch * (0.5 if gan.bf16 else 1))
-    logger.info(
-        "StyleGAN2 %d px: generator %s parameters, discriminator %s, %d steps of %d images, about %.1f GB",
-        params.size, f"{weights[0]:,}", f"{weights[1]:,}", steps, gan.batch, held / 1e9,
-    )  # fmt: skip
+def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
+    """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
+    with torch.device("meta"):
+        g, d = Generator(params), Discriminator(params)
+        w = torch.zeros(gan.batch, params.style_dim)
+        noise = [torch.zeros(gan.batch, 1, side, side) for side in g.noise_sides]
+        images = torch.zeros(gan.batch, 3, params.size, params.size)
+    half = 2 if gan.bf16 else 1
+    # G's step holds G and D, D's step D twice; R1's double pass is about twice D in float32.
+    d_bytes = saved_bytes(lambda: d(images))
+    saved = max(saved_bytes(lambda: g(w, noise)) // half + d_bytes // half, 2 * d_bytes)
+    return estimate({"generator": g, "discriminator": d}, averaged=g, saved=saved) + (
+        f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
+    )
 
 
 def _networks(recipe: Recipe) -> tuple[Generator, Discriminator]:

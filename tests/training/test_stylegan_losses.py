@@ -124,13 +124,13 @@ def test_cutout_leaves_three_quarters_at_least() -> None:
 def test_ada_rises_when_the_discriminator_is_sure_and_falls_when_not() -> None:
     ada = AdaptiveProbability()
     for _ in range(8):
-        ada.update(torch.ones(10), target=0.6, images=100)
+        ada.update(torch.tensor(1.0), 10, target=0.6, images=100)
     assert float(ada.value) == pytest.approx(0.8)
     for _ in range(4):
-        ada.update(-torch.ones(10), target=0.6, images=100)
+        ada.update(torch.tensor(-1.0), 10, target=0.6, images=100)
     assert float(ada.value) == pytest.approx(0.4)
     for _ in range(40):
-        ada.update(-torch.ones(10), target=0.6, images=100)
+        ada.update(torch.tensor(-1.0), 10, target=0.6, images=100)
     assert float(ada.value) == 0.0
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +24,7 @@ from scenivid.training.memory import MemorySet
 from scenivid.training.program_stylegan import NETWORKS, Recipe, run
 from scenivid.training.realism import Realism, RealismSettings
 from scenivid.training.recipe import load_recipe
+from scenivid.training.world import World, open_world
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
@@ -107,7 +112,7 @@ def test_freezing_keeps_what_it_names_and_trains_the_rest() -> None:
     settings = GanSettings(batch=4, trained_blocks=2, frozen_d_layers=2, path_every=1, r1_every=1)
     g, d = Generator(TOY), Discriminator(TOY)
     before = {k: v.clone() for net in (g, d) for k, v in net.state_dict(prefix=type(net).__name__).items()}
-    gan = Gan(g, d, settings, 0, torch.device("cpu"))
+    gan = Gan(g, d, settings, 0, World(torch.device("cpu")))
     gan.discriminator_step(torch.rand(4, 3, 32, 32) * 2 - 1, 0)
     gan.generator_step(0)
     after = {k: v for net in (g, d) for k, v in net.state_dict(prefix=type(net).__name__).items()}
@@ -126,7 +131,7 @@ def test_freezing_keeps_what_it_names_and_trains_the_rest() -> None:
 
 def test_freezing_more_than_there_is_names_what_there_is() -> None:
     with pytest.raises(ConfigError, match="4 generator blocks and 4 discriminator layers"):
-        Gan(Generator(TOY), Discriminator(TOY), GanSettings(trained_blocks=9), 0, torch.device("cpu"))
+        Gan(Generator(TOY), Discriminator(TOY), GanSettings(trained_blocks=9), 0, World(torch.device("cpu")))
 
 
 def test_a_sample_depends_on_its_number_alone() -> None:
@@ -160,3 +165,61 @@ def test_the_distance_is_small_for_like_and_large_for_unlike_images() -> None:
     far = realism.distance(lambda first, count: unlike[first : first + count])
     assert realism.distance(lambda first, count: real[first : first + count]) == pytest.approx(0, abs=1e-3)
     assert 0 < near < far / 3
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def main(rank: str, out: str) -> None:
+    """One of two processes: two steps from the same weights, each with its own batch."""
+    torch.set_num_threads(1)
+    world = open_world()
+    torch.manual_seed(0)
+    gan = Gan(Generator(TOY), Discriminator(TOY), GanSettings(batch=4, augment="ada"), 0, world)
+    rng = torch.Generator().manual_seed(int(rank))
+    for index in range(2):
+        losses = gan.discriminator_step(torch.rand(4, 3, 32, 32, generator=rng) * 2 - 1, index)
+        losses = gan.joint(losses | gan.generator_step(index))
+    held = {f"{name}.{key}": value for name in ("g", "d", "g_ema") for key, value in
+            (gan.state()[name].state_dict()).items()}  # fmt: skip
+    torch.save(held | {"losses": torch.stack(list(losses.values()))}, out)
+
+
+@pytest.mark.slow
+def test_two_processes_stay_in_step(tmp_path: Path) -> None:
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port()}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, rank, str(tmp_path / f"{rank}.pt")],
+            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "1"},
+        )
+        for rank in "01"
+    ]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in "01")
+    assert all(torch.equal(value, second[key]) for key, value in first.items())
+
+
+def test_averaged_gradients_are_those_of_the_joint_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    batch, gradients = torch.randn(6, 2), []
+    for part in batch.split(3):
+        weight.grad = None
+        (part @ weight).square().mean().backward()
+        gradients.append(weight.grad.clone())
+
+    def other_process(joint: torch.Tensor) -> None:
+        joint += gradients[0]
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", other_process)
+    World(torch.device("cpu"), 1, 2).average_gradients([weight])
+    averaged, weight.grad = weight.grad.clone(), None
+    (batch @ weight).square().mean().backward()
+    torch.testing.assert_close(averaged, weight.grad)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""The processes that train one GAN together: gradients averaged by hand.
+
+DistributedDataParallel hooks into one backward pass of one forward; R1 and the path length differentiate
+twice and run parts of a network on their own. So each process draws its own batch, and gradients are averaged
+between `backward` and the optimiser's step. Start with `accelerate launch -m scenivid train stylegan …`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scenivid.errors import DependencyError
+from scenivid.training.loop import Peers
+
+
+@dataclass(frozen=True)
+class World:
+    """This process and how many there are."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a detached tensor over all processes."""
+        if self.size == 1:
+            return value
+        joint = value.detach().clone().contiguous()
+        torch.distributed.all_reduce(joint)
+        return joint / self.size
+
+    def average_gradients(self, weights: Sequence[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over all processes, in one exchange."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        if self.size == 1 or not gradients:
+            return
+        flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def peers(self) -> Peers:
+        """For the training loop."""
+        return Peers(self.rank, self._any, every=1 if self.size == 1 else 10)
+
+    def _any(self, mine: bool) -> bool:
+        return bool(self.mean(torch.tensor(float(mine), device=self.device)) > 0)
+
+
+def open_world() -> World:
+    """One process, or those that `accelerate launch` started.
+
+    Raises:
+        DependencyError: started as several processes without accelerate.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return World(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        from accelerate import PartialState
+    except ImportError as exc:
+        raise DependencyError("training on several devices needs: pip install scenivid[train]") from exc
+    state = PartialState(cpu=not torch.cuda.is_available())
+    return World(torch.device(state.device), state.process_index, state.num_processes)
