@@ -32,12 +32,12 @@ class Stopwatch:
     def stage(self, name: str, on_device: bool = False) -> Iterator[None]:
         """Time what happens inside; `on_device` for work that the GPU does later."""
         if on_device and self.device.type == "cuda":
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             begin.record()
             yield
             end.record()
             self._open.append((name, begin, end))
-            while self._open and self._open[0][2].query():
+            while self._open and self._open[0][2].query():  # type: ignore[no-untyped-call]
                 self._close()
             return
         began = time.perf_counter()
@@ -65,7 +65,7 @@ def uploaded(clips: Iterator[Clip], device: torch.device) -> Iterator[tuple[Clip
         for clip in clips:
             yield clip, clip.pixels.to(device)
         return
-    side = torch.cuda.Stream(device)
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     ahead: list[tuple[Clip, Tensor]] = []
 
     def take() -> tuple[Clip, Tensor]:
@@ -105,7 +105,7 @@ class Encoding:
             host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
             host.copy_(pixels, non_blocking=True)
             pixels.record_stream(torch.cuda.current_stream(pixels.device))
-            ready = torch.cuda.Event()
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
             ready.record()
             pixels = host
         self._queue.put((Clip(pixels, like.pts, like.durations), ready))
