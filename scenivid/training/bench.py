@@ -39,7 +39,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a step (both sides' losses forward and backward), medians over `steps` alternating pairs."""
+    """Seconds of a step (both sides' losses forward and backward), medians over `steps` alternating pairs.
+
+    On the CPU `shared` and `naive` are processor seconds of all threads together, which other programs on
+    the machine disturb little; on a GPU wall-clock seconds.
+    """
 
     shared: float
     naive: float
@@ -54,32 +58,32 @@ class Timing:
         return self.naive / self.shared
 
 
-def measure(recipe: Recipe, steps: int = 2) -> Timing:
-    """Time steps of `recipe` on random images, shared and naive in turn, after one warm-up each."""
-    parts = build(recipe, supervised=True)
+def measure(recipe: Recipe, steps: int = 2, device: torch.device | str = "cpu") -> Timing:
+    """Time steps of `recipe` on random images, shared and naive in turn, after a small warm-up."""
+    parts = {name: part.to(device) for name, part in build(recipe, supervised=True).items()}
     nets = Networks(
         parts["g"], parts.get("d"), parts.get("d_pair"), parts.get("heads"), parts.get("heads_pair")
     )
-    shape = (recipe.batch, 3, recipe.augment.size, recipe.augment.size)
-    photo, painting, source, target = (torch.rand(shape) for _ in range(4))
-    batch = Batch(photo, painting, (source, target), None, None, key=(0, 0), first=0)
     weights, contrast, moment = recipe.weights, recipe.contrast, moment_of(recipe, 0)
 
-    def shared() -> None:
+    def shared(batch: Batch) -> None:
         made = translate(nets.g, batch, weights)
         _backward(discriminator_losses(nets, batch, made).values())
         _backward([generator_losses(nets, batch, made, weights, contrast, moment)["g"]])
 
-    def naive() -> None:
+    def naive(batch: Batch) -> None:
         made = naive_translate(nets, batch, weights)
         _backward(discriminator_losses(nets, batch, made).values())
         _backward([naive_losses(nets, batch, made, weights, contrast, moment)["g"]])
 
     seconds: dict[str, list[float]] = {"shared": [], "naive": []}
     for turn in range(steps + 1):
+        side = recipe.augment.size if turn else max(32, recipe.augment.size // 4)
+        images = [torch.rand(recipe.batch, 3, side, side, device=device) for _ in range(4)]
+        batch = Batch(images[0], images[1], (images[2], images[3]), None, None, key=(0, turn), first=0)
         for name, step in (("shared", shared), ("naive", naive)):
-            taken = _time(step)
-            logger.info("%s: %.2f s", name, taken)
+            taken = _time(step, batch)
+            logger.info("%d px, %s: %.2f s", side, name, taken)
             if turn:
                 seconds[name].append(taken)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
@@ -154,13 +158,20 @@ def _backward(losses: Iterable[Tensor]) -> None:
     torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
 
 
-def _time(step: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
+def _time(step: Callable[[Batch], None], batch: Batch) -> float:
+    cuda = batch.photo.is_cuda
+    clock = time.perf_counter if cuda else time.process_time
+    if cuda:
+        torch.cuda.synchronize()
+    began = clock()
+    step(batch)
+    if cuda:
+        torch.cuda.synchronize()
+    return clock() - began
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    timing = measure(Recipe(), int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    timing = measure(Recipe(), int(sys.argv[1]) if len(sys.argv) > 1 else 2, place)
     sys.stdout.write(json.dumps(asdict(timing) | {"ratio": timing.ratio}) + "\n")

@@ -234,7 +234,10 @@ def _contrast_losses(
     contrast: ContrastSettings,
     moment: Moment,
 ) -> dict[str, Tensor]:
-    """HDCE, SRC and StylePatchNCE, with one encoder pass over all translations."""
+    """HDCE, SRC and StylePatchNCE, with one encoder pass over all translations.
+
+    Their sums of differences of near equal numbers need float32, whatever the networks run in.
+    """
     styled = made.pair if nets.heads_pair is not None else None
     photo = made.photo if nets.heads is not None else None
     same = made.painting if nets.heads is not None and weights.hdce_painting else None
@@ -244,25 +247,35 @@ def _contrast_losses(
     _, features = nets.g(torch.cat(given), translate=False)
     queries = iter(zip(*(layer.split([len(image) for image in given]) for layer in features), strict=True))
     losses: dict[str, Tensor] = {}
+
+    def hard(a: Tensor, b: Tensor) -> Tensor:
+        return hdce(a, b, moment.gamma, contrast.temperature)
+
+    def style(a: Tensor, b: Tensor) -> Tensor:
+        return patch_nce(a, b, contrast.temperature)
+
     if photo is not None and nets.heads is not None:
         q, k = _project(nets.heads, next(queries), made.photo_features, contrast.places, batch, branch=0)
-        pairs = list(zip(q, k, strict=True))
         if weights.hdce:
-            terms = [hdce(a, b, moment.gamma, contrast.temperature) for a, b in pairs]
-            losses["hdce"] = over_layers(terms)
+            losses["hdce"] = _over_layers(hard, q, k)
         if weights.src:
-            losses["src"] = over_layers([src(a, b) for a, b in pairs])
+            losses["src"] = _over_layers(src, q, k)
     if same is not None and nets.heads is not None and made.painting_features is not None:
         q, k = _project(nets.heads, next(queries), made.painting_features, contrast.places, batch, branch=1)
-        terms = [hdce(a, b, moment.gamma, contrast.temperature) for a, b in zip(q, k, strict=True)]
-        losses["hdce_identity"] = over_layers(terms)
+        losses["hdce_identity"] = _over_layers(hard, q, k)
     if styled is not None and nets.heads_pair is not None and batch.pair is not None:
         with torch.no_grad():
             _, targets = nets.g(batch.pair[1], translate=False)
         q, k = _project(nets.heads_pair, next(queries), targets, contrast.places, batch, branch=2)
-        terms = [patch_nce(a, b, contrast.temperature) for a, b in zip(q, k, strict=True)]
-        losses["style_nce"] = over_layers(terms)
+        losses["style_nce"] = _over_layers(style, q, k)
     return losses
+
+
+def _over_layers(
+    loss: Callable[[Tensor, Tensor], Tensor], queries: list[Tensor], keys: list[Tensor]
+) -> Tensor:
+    with torch.autocast(queries[0].device.type, enabled=False):
+        return over_layers([loss(q, k) for q, k in zip(queries, keys, strict=True)])
 
 
 def _project(

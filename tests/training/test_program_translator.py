@@ -23,7 +23,7 @@ from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DataError
 from scenivid.nets.checkpoint import load_checkpoint
-from scenivid.training.bench import naive_losses, naive_translate
+from scenivid.training.bench import measure, naive_losses, naive_translate
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
 from scenivid.training.program_translator import TranslatorProgram, describe, run
@@ -163,6 +163,12 @@ def test_shared_passes_give_the_losses_and_gradients_of_naive_ones(data: Path, g
         assert apart(ours, theirs) < 1e-3
 
 
+def test_the_bench_measures_both_ways_at_any_size() -> None:
+    recipe = load_recipe(Recipe, None, [*TINY, "weights.temporal=0"])
+    timing = measure(recipe, steps=1)
+    assert timing.shared > 0 and timing.ratio > 0 and len(timing.seconds["naive"]) == 1
+
+
 def test_the_objective_is_the_weighted_sum_of_the_paper(data: Path) -> None:
     recipe = tiny(data, "weights.temporal=0", "weights.identity=0")
     with TranslatorProgram(recipe, open_sets(recipe)) as program:
@@ -228,7 +234,8 @@ def test_bf16_and_the_perceptual_loss_run(data: Path) -> None:
     recipe = tiny(data, "precision=bf16", "weights.perceptual=0.2", "perceptual=efficientnet")
     with TranslatorProgram(recipe, open_sets(recipe)) as program:
         losses = program.step(0)
-    assert all(np.isfinite(float(value)) for value in losses.values()) and float(losses["perceptual"]) > 0
+    assert all(np.isfinite(float(value)) for value in losses.values())
+    assert float(losses["perceptual"]) > 0 and float(losses["src"]) > 0  # a divergence: never below 0
     with pytest.raises(ConfigError, match="any more"):
         TranslatorProgram(tiny(data), open_sets(recipe))
     AcceleratorState._reset_state(True)
