@@ -119,6 +119,10 @@ def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, wind
         return "transparency"
     if info.codec not in ONE_TO_ONE:
         return f"{info.codec}: packets aren't frames"
+    if not info.container.startswith(("mov,", "matroska,")) or (
+        info.container.startswith("matroska,") and info.codec == "vp9"  # as browsers record
+    ):
+        return "a stream whose size may change, which decord would scale"
     if timeline.hidden or timeline.incomplete:
         return "packets that aren't shown" if timeline.hidden else "an incomplete file"
     if orientation(frame, info.path)[1]:

@@ -259,12 +259,17 @@ def test_an_error_comes_after_the_frames_before_it(shelf: Shelf) -> None:
     assert not any(thread.name.startswith("scenivid") for thread in threading.enumerate())
 
 
-def test_pyav_reads_any_part_of_open_groups(shelf: Shelf) -> None:
-    made = shelf.take(make_clips.open_groups)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("maker", [make_clips.b_frames, make_clips.open_groups], ids=["closed", "open"])
+def test_pyav_reads_any_part_of_groups_of_b_frames(
+    shelf: Shelf, maker: Callable[..., Made], suffix: str
+) -> None:
+    made = shelf.take(maker, suffix)
     whole = Source(made, "pyav").read(5)
     assert [index_of(frame.numpy()) for frame in whole.pixels] == list(range(FRAMES))
     for first in range(FRAMES):
-        part = Source(made, "pyav").read(5, made.pts[first])
+        part = Source(made, "pyav").read(5, whole.pts[first] - whole.pts[0])
+        assert part.pts == whole.pts[first:]
         assert torch.equal(part.pixels, whole.pixels[first:])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import make_clips
 import pytest
 from conftest import Shelf
@@ -180,3 +181,30 @@ def test_a_stream_without_times_is_read_at_its_rate(shelf: Shelf, suffix: str) -
         assert reader.decoder == "pyav (packets without times)"
         times = [time for clip in reader.clips(5) for time in clip.pts]
     assert [time - times[0] for time in times] == list(made.pts)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_a_recording_that_begins_inside_a_group_begins_with_its_first_key_frame(
+    shelf: Shelf, tmp_path: Path, decoder: str
+) -> None:
+    options = {"g": "6", "bf": "2", "x264-params": "scenecut=0"}
+    made = shelf.take(make_clips.write_clip, ".ts", options=options, ticks=tuple(range(20)), matrix=1)
+    with av.open(str(made.path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path = tmp_path / "cut.ts"
+    path.write_bytes(made.path.read_bytes()[: 188 * 3] + made.path.read_bytes()[places[2] :])
+    with open_video(path, decoder) as reader:
+        clips = list(reader.clips(5))
+        assert reader.frames == 14
+    frames = [frame for clip in clips for frame in clip.pixels]
+    assert [make_clips.index_of(frame.numpy()) for frame in frames] == [index % 14 for index in range(6, 20)]
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_a_change_of_size_is_refused_where_it_happens(tmp_path: Path, decoder: str) -> None:
+    first = make_clips.write_clip(tmp_path / "first.ts", matrix=1)
+    second = make_clips.write_clip(tmp_path / "second.ts", size=(128, 64), ticks=range(12, 24), matrix=1)
+    path = tmp_path / "both.ts"
+    path.write_bytes(first.path.read_bytes() + second.path.read_bytes())
+    with pytest.raises(InputError, match="changes from 112x64 to 128x64"):
+        read_all(path, decoder)

@@ -182,7 +182,9 @@ def test_a_single_frame_is_a_video(shelf: Shelf, decoder: str) -> None:
     [
         (make_clips.plain, ".mp4", "decord (8 bits)"),
         (make_clips.variable_rate, ".mkv", "decord (8 bits)"),
-        (make_clips.odd_size_420, ".webm", "decord (8 bits)"),
+        (make_clips.odd_size_420, ".mp4", "decord (8 bits)"),
+        (make_clips.odd_size_420, ".webm", "pyav (a stream whose size may change, which decord would scale)"),
+        (make_clips.plain, ".ts", "pyav (a stream whose size may change, which decord would scale)"),
         (make_clips.ten_bit, ".mp4", "pyav (10 bits)"),
         (make_clips.hdr10, ".mp4", "pyav (HDR)"),
         (make_clips.gif, ".gif", "pyav (transparency)"),
