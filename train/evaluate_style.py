@@ -3,7 +3,8 @@
     python train/evaluate_style.py scenivid/weights/aozora.safetensors --open data/open \\
         --clips flower.mp4,friday.mp4 --out train/results/aozora
 
-Writes OUT/figures.json and OUT/sheet.jpg, and puts the figures into the model card in the file's header.
+Writes OUT/figures.json and OUT/sheet.jpg; puts the figures, and what train/cards/STYLE.toml says, into the
+model card in the file's header, and writes the card beside the weights as Markdown.
 The same figures are taken of the procedural painter that the style learnt from. `--against OTHER.safetensors`
 adds the steadiness of another network, such as one trained with weights.temporal=0 and degrade.noise=0.
 """
@@ -15,6 +16,7 @@ import json
 import statistics
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +31,7 @@ from scenivid.evaluation.flicker import e_warp, motion_of
 from scenivid.evaluation.images import ImagesSettings, evaluate_images
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import to_float, to_pixels
-from scenivid.nets.checkpoint import read_card, read_tensors, write_tensors
+from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_tensors
 from scenivid.nets.zoo import load_style
 from scenivid.training.images import decode, scan
 from scenivid.training.painter import paint, style_named
@@ -143,6 +145,37 @@ def sheet(rows: list[list[Tensor]], path: Path, limit: int = 600_000) -> None:
             return
 
 
+def load_words(path: Path) -> dict[str, Any]:
+    """description, licence, data and limits of the card, written by hand."""
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def write_markdown(card: ModelCard, path: Path) -> None:
+    """The card for people: what `scenivid models info` shows, with the figures as tables."""
+    both = card.figures["held_out"]
+    lines = [
+        f"# {card.name}", "", card.description, "",
+        f"- **Architecture**: {card.architecture}, {json.dumps(dict(card.params))}",
+        f"- **Recipe**: {card.recipe}",
+        f"- **Licence**: {card.licence}",
+        f"- **Limits**: {card.limits}", "",
+        "## Data", "", *(f"- {row}" for row in card.data), "",
+        "## Figures", "",
+        f"On {both['photographs']} held-out photographs, never trained on (`train/evaluate_style.py`):", "",
+        "| | style | its teacher, the procedural painter |", "|---|---|---|",
+        *(f"| {key} | {both['style'][key]} | {both['painter'][key]} |" for key in both["style"]), "",
+        "FD-EffNet is to the open paintings; `fd_effnet_photos` is that of the untouched photographs.", "",
+        "| steadiness | value |", "|---|---|",
+        *(f"| noise response (σ = 2/255), {who} | {value} |"
+          for who, value in card.figures["noise_response"].items()),
+        *(f"| E_warp, frame by frame, over the source's: {clip}, {who} | {value} |"
+          for clip, values in card.figures["e_warp_over_source"].items() for who, value in values.items()),
+        "", "| speed | ms a frame |", "|---|---|",
+        *(f"| {size} | {value} |" for size, value in card.figures["ms_per_frame"].items()), "",
+    ]  # fmt: skip
+    path.write_text("\n".join(lines), "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("weights", type=Path)
@@ -185,7 +218,10 @@ def main() -> None:
             ratios["without temporal loss"] = steadiness(other, clip, motion)
         figures["e_warp_over_source"][Path(name).stem] = ratios
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    write_tensors(args.weights, read_tensors(args.weights), replace(card, figures=figures))
+    words = load_words(Path(__file__).parent / "cards" / f"{card.name}.toml")
+    card = replace(card, figures=figures, notes="", **words)
+    write_tensors(args.weights, read_tensors(args.weights), card)
+    write_markdown(card, args.weights.with_suffix(".md"))
     step = max(1, len(photos) // SHEET_PHOTOS)
     chosen = list(range(0, len(photos), step))[:SHEET_PHOTOS]
     rows = [
