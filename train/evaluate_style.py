@@ -16,9 +16,8 @@ import json
 import statistics
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,23 @@ from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_t
 from scenivid.nets.zoo import load_style
 from scenivid.training.images import decode, scan
 from scenivid.training.painter import paint, style_named
+from scenivid.training.recipe import load_recipe
 from scenivid.video.open import open_video
 
 CPU = torch.device("cpu")
 SHEET_PHOTOS, SHEET_FRAMES = 12, 8
 CLIP_FRAMES = 16
 NOISE = 2 / 255
+
+
+@dataclass(frozen=True)
+class Words:
+    """What of a model card is written by hand."""
+
+    description: str = ""
+    licence: str = ""
+    data: tuple[str, ...] = ()
+    limits: str = ""
 
 
 def translate(weights: Path) -> Callable[[Tensor], Tensor]:
@@ -145,11 +155,6 @@ def sheet(rows: list[list[Tensor]], path: Path, limit: int = 600_000) -> None:
             return
 
 
-def load_words(path: Path) -> dict[str, Any]:
-    """description, licence, data and limits of the card, written by hand."""
-    return tomllib.loads(path.read_text("utf-8"))
-
-
 def write_markdown(card: ModelCard, path: Path) -> None:
     """The card for people: what `scenivid models info` shows, with the figures as tables."""
     both = card.figures["held_out"]
@@ -218,8 +223,8 @@ def main() -> None:
             ratios["without temporal loss"] = steadiness(other, clip, motion)
         figures["e_warp_over_source"][Path(name).stem] = ratios
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    words = load_words(Path(__file__).parent / "cards" / f"{card.name}.toml")
-    card = replace(card, figures=figures, notes="", **words)
+    words = load_recipe(Words, Path(__file__).parent / "cards" / f"{card.name}.toml")
+    card = replace(card, figures=figures, notes="", **asdict(words))
     write_tensors(args.weights, read_tensors(args.weights), card)
     write_markdown(card, args.weights.with_suffix(".md"))
     step = max(1, len(photos) // SHEET_PHOTOS)
