@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import itertools
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -18,17 +15,14 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
+from scenivid.video.container import open_container
 from scenivid.video.formats import Container
 from scenivid.video.info import VideoInfo
+from scenivid.video.twin import clean, cover, first_packets, fits, twin
 
 if TYPE_CHECKING:  # exists in PyAV's stubs only
     from av.container.core import Chapter
 
-_BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder", "rotate"}
-_STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "SOURCE_ID", "_STATISTICS")
-_UNNAMED_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
-_EARLY = 500
-"""Packets among which the first of each audio track is looked for."""
 _SEEK_AHEAD = 15
 """Seconds before a trimmed start from which packets are looked at, for subtitles still on show."""
 
@@ -58,7 +52,7 @@ class Tracks:
         if not info.path.is_file():
             self.notes.append(f"{info.path} can't be read twice: sound, subtitles and metadata are left out")
             return
-        self._source = _open(info.path)
+        self._source = open_container(info.path)
         try:
             self._choose(container)
         except BaseException:
@@ -73,14 +67,14 @@ class Tracks:
     @property
     def metadata(self) -> dict[str, str]:
         """Title and so on of the whole."""
-        return {} if self._source is None else _clean(self._source.metadata)
+        return {} if self._source is None else clean(self._source.metadata)
 
     @property
     def video_metadata(self) -> dict[str, str]:
         """Language, title and so on of the picture's track."""
         if self._source is None:
             return {}
-        return _clean(self._source.streams[self._video_index].metadata)
+        return clean(self._source.streams[self._video_index].metadata)
 
     def add_before(self, output: OutputContainer) -> None:
         """Add the tracks that come before the picture, so that the order stays."""
@@ -111,7 +105,8 @@ class Tracks:
         if self._source is None or not self._targets:
             return
         if begin is not None:
-            self._source.seek(int(max(begin - _SEEK_AHEAD, self._start) * av.time_base))
+            with contextlib.suppress(FFmpegError, OSError):  # else all before it is read and dropped
+                self._source.seek(int(max(begin - _SEEK_AHEAD, self._start) * av.time_base))
         streams = [stream for stream in self._kept if stream.index in self._targets]
         self._packets = (packet for packet in self._source.demux(streams) if packet.size and not _gap(packet))
         self._advance()
@@ -167,7 +162,7 @@ class Tracks:
 
     def _add(self, output: OutputContainer, streams: list[Stream]) -> None:
         for stream in streams:
-            target = _twin(output, stream)
+            target = twin(output, stream)
             if stream.type != "attachment":
                 self._targets[stream.index] = target
 
@@ -175,21 +170,21 @@ class Tracks:
         assert self._source is not None
         left_out: dict[str, list[str]] = {}
         chapters = bool(self._source.chapters())
-        first = _first_packets(self._path)
+        first = first_packets(self._path)
         for stream in self._source.streams:
             if stream.index == self._video_index:
                 continue
-            cover = bool(stream.disposition & Disposition.attached_pic)
-            if stream.type == "video" and not cover:
+            is_cover = bool(stream.disposition & Disposition.attached_pic)
+            if stream.type == "video" and not is_cover:
                 assert isinstance(stream, VideoStream)
                 left_out.setdefault("other video", []).append(f"{stream.width}x{stream.height}")
-            elif cover and container.muxer == "matroska":
-                self._covers += [(stream, data) for data in _cover(self._path, stream.index)]
-            elif _fits(stream, container.muxer, first.get(stream.index)):
+            elif is_cover and container.muxer == "matroska":
+                self._covers += [(stream, data) for data in cover(self._path, stream.index)]
+            elif fits(stream, container.muxer, first.get(stream.index)):
                 self._kept.append(stream)
             elif stream.type != "data" or not (chapters or _name(stream) == "tmcd"):
                 # Chapters and timecodes of the mov family are data tracks that the muxer makes anew.
-                left_out.setdefault("cover" if cover else stream.type, []).append(_name(stream))
+                left_out.setdefault("cover" if is_cover else stream.type, []).append(_name(stream))
         for kind, names in left_out.items():
             noun = kind if kind in {"attachment", "cover"} else f"{kind} track"
             tracks = f"{len(names)} {noun}{'s' if len(names) > 1 else ''} ({', '.join(names)})"
@@ -197,72 +192,6 @@ class Tracks:
                 "one picture is styled" if kind == "other video" else f"can't be stored in {container.suffix}"
             )
             self.notes.append(f"{tracks} left out: {why}")
-
-
-def _clean(metadata: dict[str, str]) -> dict[str, str]:
-    """Metadata without what the container writes itself and what is no longer true of the result."""
-    kept = {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _BRANDS and not key.upper().startswith(_STATISTICS)
-    }
-    if "name" in kept:  # what the mov family calls the title of a track
-        kept.setdefault("title", kept.pop("name"))
-    return kept
-
-
-def _open(path: Path) -> InputContainer:
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except (FFmpegError, OSError) as exc:
-        raise InputError(f"{path} can't be read ({exc.strerror})") from exc
-
-
-def _fits(stream: Stream, muxer: str, first: Packet[Any] | None) -> bool:
-    """Whether FFmpeg writes a file with this track and packet; asking it beats a table that ages."""
-    sink = io.BytesIO()
-    trial = av.open(sink, "w", format=muxer)
-    try:
-        target = _twin(trial, stream)
-        trial.start_encoding()
-        if first is not None:
-            first.stream = target
-            trial.mux(first)
-        trial.close()
-    except (FFmpegError, ValueError):
-        return False
-    finally:
-        sink.close()
-    return True
-
-
-def _twin(output: OutputContainer, stream: Stream) -> Stream:
-    """Add a track like `stream`."""
-    target = output.add_stream_from_template(stream, opaque=True)
-    target.metadata.update(_clean(stream.metadata))
-    target.disposition = stream.disposition
-    if isinstance(target, AudioStream) and target.layout.name in _UNNAMED_LAYOUTS:
-        # Some sources count channels without naming them, and mp4 wants a name for raw samples.
-        target.codec_context.layout = _UNNAMED_LAYOUTS[target.layout.name]
-    return target
-
-
-def _first_packets(path: Path) -> dict[int, Packet[Any]]:
-    """The first packet of each audio track, as far as it comes early."""
-    found: dict[int, Packet[Any]] = {}
-    with _open(path) as source:
-        wanted = source.streams.audio
-        for packet in itertools.islice(source.demux(wanted) if wanted else (), _EARLY):
-            if packet.size:
-                found.setdefault(packet.stream.index, packet)
-            if len(found) == len(wanted):
-                break
-    return found
-
-
-def _cover(path: Path, index: int) -> list[bytes]:
-    with _open(path) as source:
-        return [bytes(packet) for packet in source.demux(source.streams[index]) if packet.size][:1]
 
 
 def _name(stream: Stream) -> str:

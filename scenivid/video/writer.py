@@ -16,7 +16,8 @@ from scenivid.video import aside
 from scenivid.video.encoders import encoding_for
 from scenivid.video.file_writer import FileWriter
 from scenivid.video.formats import codec_for, container_for
-from scenivid.video.image_writer import FolderWriter
+from scenivid.video.image_writer import FolderWriter, StillWriter
+from scenivid.video.images import SUFFIXES
 from scenivid.video.info import VideoInfo
 
 
@@ -78,6 +79,8 @@ def open_writer(
 ) -> VideoWriter:
     """Prepare to write `output`: a video file by its suffix, a folder of PNGs if it has none.
 
+    One picture (a still image as the source) may also become an image file.
+
     Everything that can be checked is checked here, before any work: that the output may be written,
     that suffix and codec fit, that the encoder opens. Use the result in `with`.
 
@@ -94,9 +97,10 @@ def open_writer(
         ConfigError: settings that make no sense together.
     """
     folder = output.is_dir() or not output.suffix
-    if folder and (settings.codec is not None or settings.crf is not None):
-        raise ConfigError(f"{output} is a folder of PNG frames: --codec and --crf need a video file")
-    if not folder:
+    still = not folder and output.suffix.lower() in SUFFIXES
+    if (folder or still) and (settings.codec is not None or settings.crf is not None):
+        raise ConfigError(f"{output} is no video file: --codec and --crf have no meaning for it")
+    if not folder and not still:
         container = container_for(output)
         codec = codec_for(container, settings.codec)
     target = aside.check(output, info.path, settings.overwrite)
@@ -104,5 +108,7 @@ def open_writer(
         raise OutputError(f"{output} is a file without a suffix: give the output a suffix like .mp4")
     if folder:
         return FolderWriter(target, info, settings.overwrite)
+    if still:
+        return StillWriter(target, info, settings.overwrite)
     encoding = encoding_for(codec, info, settings.crf, settings.device)
     return FileWriter(target, info, container, encoding, settings.overwrite, start, duration)

@@ -221,6 +221,22 @@ def test_trimming_takes_sound_subtitles_and_chapters_with_it(tmp_path: Path) -> 
     assert [(float(a), float(b)) for a, b in marks] == [(0.0, 0.08), (0.08, 0.2)]
 
 
+def test_trimming_far_into_a_source_finds_its_sound(tmp_path: Path) -> None:
+    made = write_clip(
+        tmp_path / "in.mp4",
+        ticks=tuple(range(40)),
+        time_base=Fraction(1),
+        sounds=(Sound(layout="mono", rate_hz=8000),),
+        matrix=1,
+    )
+    start = Fraction(30)
+    copy(made.path, tmp_path / "out.mp4", start=start, duration=Fraction(5))
+    (before,), (after,) = packets(made.path, "audio"), packets(tmp_path / "out.mp4", "audio")
+    inside = [(data, time - start) for data, time, _ in before if start <= time < start + 5]
+    assert [(data, time) for data, time, _ in after] == inside
+    assert read(tmp_path / "out.mp4").pts == tuple(Fraction(n) for n in range(5))
+
+
 def test_a_source_that_can_not_be_read_twice_loses_its_sound_with_a_note(tmp_path: Path) -> None:
     made = write_clip(tmp_path / "in.mp4", sounds=(Sound(),), matrix=1)
     info = probe(made.path)

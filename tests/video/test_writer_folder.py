@@ -112,3 +112,28 @@ def test_the_source_folder_is_never_the_output(tmp_path: Path) -> None:
     source = _folder(tmp_path / "in", ["1.png"])
     with pytest.raises(OutputError, match="is the input itself"):
         open_writer(source, probe(source), WriterSettings(overwrite=True))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".bmp", ".webp", ".jpg"])
+def test_a_still_image_becomes_a_still_image(tmp_path: Path, suffix: str) -> None:
+    image = np.full((17, 23, 3), (40, 120, 200), np.uint8)
+    cv2.imwrite(str(tmp_path / "in.png"), image)
+    assert copy(tmp_path / "in.png", tmp_path / f"out{suffix}") == []
+    found = cv2.imread(str(tmp_path / f"out{suffix}")).astype(int)
+    assert abs(found - image).max() <= (0 if suffix in {".png", ".tiff", ".bmp"} else 4)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_deep_still_stays_deep_where_the_format_can(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 65535, (9, 11, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "in.png"), image)
+    assert copy(tmp_path / "in.png", tmp_path / "out.tif") == []
+    assert (cv2.imread(str(tmp_path / "out.tif"), cv2.IMREAD_UNCHANGED) == image).all()
+    assert any("8 bits" in note for note in copy(tmp_path / "in.png", tmp_path / "out.jpg"))
+
+
+def test_many_frames_are_no_still(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png", "2.png"])
+    with pytest.raises(OutputError, match=r"one picture.*has 2"):
+        open_writer(tmp_path / "out.png", probe(source), WriterSettings())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
