@@ -134,6 +134,15 @@ def test_freezing_more_than_there_is_names_what_there_is() -> None:
         Gan(Generator(TOY), Discriminator(TOY), GanSettings(trained_blocks=9), 0, World(torch.device("cpu")))
 
 
+def test_bfloat16_keeps_weights_and_regularisers_in_float32() -> None:
+    settings = GanSettings(batch=4, bf16=True, path_every=1, r1_every=1)
+    torch.manual_seed(0)
+    gan = Gan(Generator(TOY), Discriminator(TOY), settings, 0, World(torch.device("cpu")))
+    losses = gan.discriminator_step(torch.rand(4, 3, 32, 32) * 2 - 1, 0) | gan.generator_step(0)
+    assert all(value.dtype == torch.float32 and bool(value.isfinite()) for value in losses.values())
+    assert {p.dtype for net in (gan.g, gan.d, gan.ema) for p in net.parameters()} == {torch.float32}
+
+
 def test_a_sample_depends_on_its_number_alone() -> None:
     generator = Generator(TOY)
     both = sample(generator, 1, 0, 4, psi=0.7)
