@@ -155,7 +155,7 @@ def naive_losses(
 
 
 def _backward(losses: Iterable[Tensor]) -> None:
-    torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(losses)).sum().backward()
 
 
 def _time(step: Callable[[Batch], None], batch: Batch) -> float:

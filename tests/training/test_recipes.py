@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def test_the_paper_and_the_tiny_chain_are_complete() -> None:
     names = {path.stem for path in RECIPES}
     stages = ("stylegan", "finetune", "pairs", "translator")
     assert {f"{size}-{stage}" for size in ("paper", "tiny") for stage in stages} <= names
+
+
+def test_the_readme_names_recipes_that_exist() -> None:
+    text = (RECIPES[0].parents[1] / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"([\w-]+)\.toml", text)) - {"FILE", "recipe"}
+    assert named and named <= {path.stem for path in RECIPES}
 
 
 def test_the_papers_translator_is_the_default_of_the_program() -> None:
