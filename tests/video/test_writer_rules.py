@@ -164,7 +164,7 @@ def test_a_file_without_a_suffix_is_not_taken_for_a_folder(source: Path, place: 
 
 
 def test_a_codec_makes_no_sense_for_a_folder(source: Path, place: Path) -> None:
-    with pytest.raises(ConfigError, match="folder"):
+    with pytest.raises(ConfigError, match="no video file"):
         open_writer(place / "frames", probe(source), WriterSettings(codec="h264"))
 
 
