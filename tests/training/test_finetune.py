@@ -63,7 +63,8 @@ class Encoder:
         return F.normalize(x.mean(dim=(2, 3)))
 
     def patch_embeddings(self, x: Tensor, boxes: Tensor) -> Tensor:
-        return F.normalize(torch.stack([x[..., 0, 0], x[..., -1, -1]], dim=1), dim=2)
+        places = [x[..., i, -1 - i] for i in range(len(boxes))]
+        return F.normalize(torch.stack(places, dim=1), dim=2)
 
     def distance(self, x: Tensor, reference: Tensor) -> Tensor:
         return (x - reference).abs().mean()
