@@ -36,15 +36,12 @@ import logging
 import math
 import os
 import random
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,7 +49,9 @@ import torch
 from torch import Tensor, nn
 
 from scenivid.errors import Cancelled, CheckpointError, ConfigError
+from scenivid.training.interrupt import stop_requests
 from scenivid.training.log import RunLog, save_png
+from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
 
 logger = logging.getLogger(__name__)
@@ -146,12 +145,12 @@ def train(
     writes = peers.rank == 0
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
-    means, sums, counts = {}, {}, Counter()  # type: dict[str, float], dict[str, Tensor], Counter[str]
+    means, sums, counts = {}, {}, Counter()  # type: dict[str, float], dict[str, Tensor | float], Counter[str]
     saved = began
-    with _stop_requests() as asked, _log(out, first, run, writes) as log:
+    with stop_requests() as asked, _log(out, first, run, writes) as log:
         for index in range(first, run.steps):
             for name, value in program.step(index).items():
-                value = torch.as_tensor(value, dtype=torch.float64).detach()
+                value = value.detach().float() if isinstance(value, Tensor) else value
                 sums[name] = sums[name] + value if name in sums else value
                 counts[name] += 1
             step = index + 1
@@ -225,27 +224,6 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
-def rng_state() -> dict[str, Any]:
-    """The global RNG states, as tensors and plain python."""
-    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
-        "python": random.getstate(),
-    }
-
-
-def set_rng_state(state: Mapping[str, Any]) -> None:
-    """Put back what `rng_state` gave."""
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, gauss))
-    random.setstate(state["python"])
-
-
 @torch.no_grad()
 def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
     """ema ← decay·ema + (1 − decay)·net for parameters; buffers are copied."""
@@ -301,7 +279,7 @@ def _resume(program: Program, recipe: Any, out: Path, rank: int) -> int:
     return int(held["step"])
 
 
-def _means(sums: Mapping[str, Tensor], counts: Mapping[str, int], step: int) -> dict[str, float]:
+def _means(sums: Mapping[str, Tensor | float], counts: Mapping[str, int], step: int) -> dict[str, float]:
     means = {name: float(total) / counts[name] for name, total in sums.items()}
     broken = [name for name, value in means.items() if not math.isfinite(value)]
     if broken:
@@ -328,25 +306,3 @@ def _log(out: Path, first: int, run: RunSettings, writes: bool) -> Iterator[RunL
         return
     with RunLog(out, first, run.tensorboard) as log:
         yield log
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM; after the first, a second acts as it did before."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def remember(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
-
-    for number in before:
-        signal.signal(number, remember)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

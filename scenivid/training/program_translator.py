@@ -128,8 +128,10 @@ class TranslatorProgram:
     def __enter__(self) -> TranslatorProgram:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.stream.__exit__()
+        if kind is None and self.accelerator.num_processes > 1:
+            self.accelerator.end_training()  # after an error the others would be waited for in vain
 
     def state(self) -> Mapping[str, Stateful]:
         """Networks, optimisers and the averaged generator."""

@@ -28,7 +28,7 @@ from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
 from scenivid.training.program_translator import TranslatorProgram, describe, run
 from scenivid.training.recipe import load_recipe
-from scenivid.training.translation import generator_losses, term_weights, translate
+from scenivid.training.translation import Batch, Networks, generator_losses, term_weights, translate
 from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
 
 TINY = (
@@ -194,6 +194,38 @@ def test_official_compat_repeats_its_two_defects_and_nothing_else_does(data: Pat
         assert moment_of(ours, index).pair_weight == pytest.approx(np.cos(np.pi * (epoch - 1) / 40))
     assert term_weights(theirs.weights, moment_of(theirs, 0))["style_nce"] == pytest.approx(0.0025)
     assert term_weights(ours.weights, moment_of(ours, 0))["style_nce"] == pytest.approx(0.05)
+
+
+def test_the_perceptual_network_sees_images_between_0_and_1(data: Path) -> None:  # defect 3
+    recipe, seen = tiny(data, "weights.perceptual=1.0"), []
+
+    def distance(image: Tensor, reference: Tensor) -> Tensor:
+        seen.extend([image.detach(), reference])
+        return (image - reference).abs().mean()
+
+    parts = build(recipe, supervised=False)
+    with torch.no_grad():
+        parts["g"].net.model[-2].bias.fill_(9.0)  # tanh says 1: white
+        nets = Networks(parts["g"], parts["d"], None, parts["heads"], None)
+        black = torch.zeros(1, 3, 32, 32)
+        batch = Batch(black, black, None, None, None, key=(0, 0), first=0)
+        made = translate(nets.g, batch, recipe.weights)
+        moment = moment_of(recipe, 0)
+        found = generator_losses(nets, batch, made, recipe.weights, recipe.contrast, moment, distance)
+    torch.testing.assert_close(seen[0], torch.ones_like(black), atol=1e-3, rtol=0)
+    assert torch.equal(seen[1], black) and float(found["perceptual"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_every_switch_goes_both_ways() -> None:  # defect 4
+    switches = ("weights.hdce_identity", "augment.flip", "official_compat", "run.tensorboard")
+    for switch in switches:
+        found = []
+        for value in ("true", "false"):
+            held: Any = load_recipe(Recipe, None, [f"{switch}={value}"])
+            for name in switch.split("."):
+                held = getattr(held, name)
+            found.append(held)
+        assert found == [True, False], switch
 
 
 def test_accumulated_passes_equal_one_large_batch(data: Path) -> None:
