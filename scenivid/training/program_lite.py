@@ -51,6 +51,8 @@ class Weights:
     """L1 of first differences and of the Laplacian: crispness."""
     colour: float = 1.0
     """L1 of 8 × 8 means: the light and colour of regions."""
+    sharpness: float = 0.0
+    """L1 between 4 × 4 means of gradient magnitudes: as crisp as the painting, wherever the strokes fall."""
     temporal: float = 1.0
     """L1 between the two versions of a twin."""
     perceptual: float = 0.05
@@ -76,6 +78,8 @@ class Recipe:
     pairs: PairSettings = PairSettings()
     degrade: Degrade = Degrade()
     weights: Weights = Weights()
+    vivid: float = 0.0
+    """How much more the light and colour of saturated places count: 1 + vivid·(max − min of the target)."""
     crop: int = 208
     batch: int = 4
     """Different crops a step."""
@@ -198,7 +202,7 @@ class LiteProgram:
         target = batch.target.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
             output = self.net(source)
-        losses = reconstruction(_inner(output), _inner(target))
+        losses = reconstruction(_inner(output), _inner(target), recipe.vivid)
         if batch.shifts and recipe.weights.temporal:
             losses["temporal"] = twin_difference(output, batch.shifts)
         if self.eye is not None:
@@ -207,7 +211,8 @@ class LiteProgram:
         if self.critic is not None and index >= recipe.adversarial_from:
             losses |= self._adversarial(self.critic, output[: recipe.batch], target[: recipe.batch])
         weights = asdict(recipe.weights)
-        loss = torch.stack([weights[name] * value for name, value in losses.items() if name in weights]).sum()
+        terms = [weights[name] * value for name, value in losses.items() if weights.get(name)]
+        loss = torch.stack(terms).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -252,8 +257,12 @@ class LiteProgram:
         return {"adversarial": (judged.float() - 1).square().mean(), "critic": loss.detach()}
 
 
-def reconstruction(output: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """L1 at three levels: pixels, edges, regions. Both [N, 3, H, W]."""
+def reconstruction(output: Tensor, target: Tensor, vivid: float = 0.0) -> dict[str, Tensor]:
+    """L1 at three levels (pixels, edges, regions) and of the local sharpness. Both [N, 3, H, W].
+
+    Args:
+        vivid: see `Recipe.vivid`.
+    """
     error = output - target
     laplacian = (
         4 * error[..., 1:-1, 1:-1]
@@ -263,7 +272,19 @@ def reconstruction(output: Tensor, target: Tensor) -> dict[str, Tensor]:
         - error[..., 1:-1, 2:]
     )
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean() + 0.25 * laplacian.abs().mean()
-    return {"pixel": error.abs().mean(), "edges": edges, "colour": F.avg_pool2d(error, 8).abs().mean()}
+    toned = error * (1 + vivid * (target.amax(1, keepdim=True) - target.amin(1, keepdim=True)))
+    return {
+        "pixel": toned.abs().mean(),
+        "edges": edges,
+        "colour": F.avg_pool2d(toned, 8).abs().mean(),
+        "sharpness": (_steepness(output) - _steepness(target)).abs().mean(),
+    }
+
+
+def _steepness(image: Tensor) -> Tensor:
+    """4 × 4 means of |∂x| + |∂y|."""
+    across, down = image.diff(dim=-1).abs(), image.diff(dim=-2).abs()
+    return F.avg_pool2d(across[..., :-1, :], 4) + F.avg_pool2d(down[..., :-1], 4)
 
 
 def twin_difference(output: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tensor:

@@ -114,6 +114,21 @@ def test_reconstruction_is_zero_for_equal_images_and_sees_edges() -> None:
     assert float(shifted["edges"]) == pytest.approx(0, abs=1e-5)
 
 
+def test_sharpness_sees_blur_but_not_where_the_strokes_fall() -> None:
+    stripes = (torch.arange(32) % 4 < 2).float().expand(1, 3, 32, 32).contiguous()
+    moved = stripes.roll(1, -1)
+    assert float(reconstruction(moved, stripes)["sharpness"]) < 0.05
+    assert float(reconstruction(stripes * 0.5 + 0.25, stripes)["sharpness"]) > 0.1
+
+
+def test_vivid_places_count_more() -> None:
+    grey, red = torch.full((1, 3, 32, 32), 0.5), torch.zeros(1, 3, 32, 32)
+    red[:, 0] = 1.0
+    for target, weight in ((grey, 1.0), (red, 3.0)):
+        loss = float(reconstruction(target + 0.1, target, vivid=2.0)["pixel"])
+        assert loss == pytest.approx(0.1 * weight, rel=1e-4)
+
+
 def test_twins_that_agree_cost_nothing() -> None:
     scene = torch.rand(3, 90, 90)
     output = torch.stack([scene[:, 10:74, 12:76], scene[:, 13:77, 5:69]])
