@@ -155,7 +155,7 @@ def naive_losses(
 
 
 def _backward(losses: Iterable[Tensor]) -> None:
-    torch.stack(list(losses)).sum().backward()
+    torch.autograd.backward(list(losses))
 
 
 def _time(step: Callable[[Batch], None], batch: Batch) -> float:
