@@ -16,8 +16,8 @@ from scenivid.nets.lite import Lite
 from scenivid.nets.stylizer import SMOOTHING, LiteStylizer, StyleState, Stylizer, stylizer_for
 from scenivid.nets.translator import Translator
 
-NOISY_LAYERS = ("middle", "encode4")
-"""Lite's features at 1/16 of the size (brightness and colour pump) and at 1/4 (texture pops)."""
+NOISY_LAYERS = ("middle", "decode8", "decode4")
+"""Lite's features at 1/16, 1/8 and 1/4 of the size: brightness and colour pump, and texture pops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Flickering:
     """A lite style with fresh noise in its features at each frame, the same at each run."""
 
     inner: LiteStylizer
-    amount: float = 0.5
+    amount: float = 0.8
     """Standard deviation of the noise over that of the features."""
     seed: int = 0
 
@@ -69,7 +69,7 @@ class Flickering:
         return torch.cat(styled), Count((), first + len(image))
 
 
-def flickering(style: Stylizer, amount: float = 0.5, seed: int = 0) -> Flickering:
+def flickering(style: Stylizer, amount: float = 0.8, seed: int = 0) -> Flickering:
     """Make a lite style flicker.
 
     Raises:
