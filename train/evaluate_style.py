@@ -51,6 +51,8 @@ class Words:
     licence: str = ""
     data: tuple[str, ...] = ()
     limits: str = ""
+    recipe: str = ""
+    """Instead of what training wrote, where several recipes made the style."""
 
 
 def translate(weights: Path) -> Callable[[Tensor], Tensor]:
@@ -125,14 +127,17 @@ def steadiness(apply: Callable[[Tensor], Tensor], clip: Tensor, motion: list[Any
 
 
 def milliseconds(weights: Path, width: int, height: int, runs: int = 5) -> float:
-    """Median time of one frame, precision "auto", with torch's current threads."""
+    """Median processor time of one frame, precision "auto"; with one thread it is the time it takes.
+
+    Processor time, since a busy machine would only show how busy it is.
+    """
     style = load_style(str(weights), CPU, "auto")
     image = torch.rand(1, 3, height, width)
     times = []
     for _ in range(runs + 1):
-        began = time.perf_counter()
+        began = time.process_time()
         style.translate(image, [True], None, None)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return round(1000 * statistics.median(times[1:]), 1)
 
 
@@ -175,7 +180,7 @@ def write_markdown(card: ModelCard, path: Path) -> None:
           for who, value in card.figures["noise_response"].items()),
         *(f"| E_warp, frame by frame, over the source's: {clip}, {who} | {value} |"
           for clip, values in card.figures["e_warp_over_source"].items() for who, value in values.items()),
-        "", "| speed | ms a frame |", "|---|---|",
+        "", "| speed | processor ms a frame |", "|---|---|",
         *(f"| {size} | {value} |" for size, value in card.figures["ms_per_frame"].items()), "",
     ]  # fmt: skip
     path.write_text("\n".join(lines), "utf-8")
@@ -224,7 +229,9 @@ def main() -> None:
         figures["e_warp_over_source"][Path(name).stem] = ratios
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     words = load_recipe(Words, Path(__file__).parent / "cards" / f"{card.name}.toml")
-    card = replace(card, figures=figures, notes="", **asdict(words))
+    card = replace(
+        card, figures=figures, notes="", **{key: value for key, value in asdict(words).items() if value}
+    )
     write_tensors(args.weights, read_tensors(args.weights), card)
     write_markdown(card, args.weights.with_suffix(".md"))
     step = max(1, len(photos) // SHEET_PHOTOS)

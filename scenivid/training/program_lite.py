@@ -93,8 +93,8 @@ class Recipe:
     """Width of the discriminator."""
     adversarial_from: int = 0
     """First step of the adversarial loss."""
-    learning_rate: float = 4e-4
-    warmup: int = 200
+    learning_rate: float = 8e-4
+    warmup: int = 600
     ema_decay: float = 0.998
     bf16: bool = True
 
