@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scenivid.errors import ScenividError
-from scenivid.evaluation.suite import load_suite
+from scenivid.evaluation.suite import load_suite, only
 from scenivid.evaluation.suite_page import write_results
 from scenivid.evaluation.suite_run import run_suite
 
@@ -19,10 +19,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that the suite's paths start from")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--clip", action="append", default=[], help="only this clip; may be repeated")
+    parser.add_argument("--style", action="append", default=[], help="only this style; may be repeated")
     chosen = parser.parse_args()
     command = f"python eval/run_suite.py eval/suites/{chosen.suite.name} --data DATA"
+    for option, names in (("clip", chosen.clip), ("style", chosen.style)):
+        command += "".join(f" --{option} {name}" for name in names)
     try:
-        result = run_suite(load_suite(chosen.suite), chosen.data, chosen.device, tell=print)
+        suite = only(load_suite(chosen.suite), chosen.clip, chosen.style)
+        result = run_suite(suite, chosen.data, chosen.device, tell=print)
         print(write_results(result, chosen.out, command))
     except ScenividError as error:
         print(f"error: {error}", file=sys.stderr)

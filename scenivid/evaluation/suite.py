@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,8 @@ class StyleSpec:
     """0 = the suite's; smaller for slow networks."""
     frames: int = 0
     """0 = the clip's."""
+    flows: tuple[str, ...] = ()
+    """Empty = the suite's."""
     goal: float = 0.0
     """E_warp of the output over the per-frame result's that is aimed for; 0 = none."""
 
@@ -114,6 +116,23 @@ def load_suite(path: Path) -> Suite:
         if twice:
             raise ConfigError(f"{path}: two {kind}s are called {twice!r}")
     return _build(Suite, {"name": path.stem, **table, "clips": tuple(clips), "styles": tuple(styles)})
+
+
+def only(suite: Suite, clips: Sequence[str] = (), styles: Sequence[str] = ()) -> Suite:
+    """The part of a suite with these clips and styles; nothing named means all of them.
+
+    Raises:
+        ConfigError: a name that the suite doesn't have.
+    """
+    for wanted, known in ((clips, [c.name for c in suite.clips]), (styles, [s.name for s in suite.styles])):
+        strange = next((name for name in wanted if name not in known), None)
+        if strange:
+            raise ConfigError(f"suite {suite.name} has no {strange!r}: it has {', '.join(known)}")
+    return replace(
+        suite,
+        clips=tuple(clip for clip in suite.clips if not clips or clip.name in clips),
+        styles=tuple(style for style in suite.styles if not styles or style.name in styles),
+    )
 
 
 def _clip(entry: Mapping[str, Any]) -> ClipSpec:

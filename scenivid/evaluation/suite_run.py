@@ -156,7 +156,7 @@ def _measure(
     results: list[tuple[str, Path, Report | None]] = []
     if suite.blend:
         results.append((BLEND, _blended(per_frame, work / BLEND, suite.blend), None))
-    for flow in suite.flows:
+    for flow in spec.flows or suite.flows:
         try:
             run = stylize(source, work / flow, _settings(spec, dial, flow, device), stylizer=stylizer)
         except ScenividError as error:

@@ -13,7 +13,7 @@ import torch
 from make_frames import panning, save, texture
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.evaluation.suite import ClipSpec, StyleSpec, Suite, load_suite
+from scenivid.evaluation.suite import ClipSpec, StyleSpec, Suite, load_suite, only
 from scenivid.evaluation.suite_page import write_results
 from scenivid.evaluation.suite_run import run_suite
 from scenivid.evaluation.synthetic import Path2D
@@ -46,6 +46,15 @@ def test_a_suite_that_makes_no_sense_is_refused(text: str, message: str, tmp_pat
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_suite(path)
+
+
+def test_a_part_of_a_suite_is_named() -> None:
+    suite = load_suite(SUITES / "coherence.toml")
+    part = only(suite, ["flower", "walker"], ["aozora"])
+    assert [clip.name for clip in part.clips] == ["flower", "walker"] and len(part.styles) == 1
+    assert only(suite) == suite
+    with pytest.raises(ConfigError, match="has no 'flour'"):
+        only(suite, ["flour"])
 
 
 @pytest.fixture
