@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,18 +35,50 @@ class Entry:
     """Where its bytes begin in the tar file; None for a plain file."""
     size: int = 0
 
+    def open(self) -> BinaryIO:
+        """The encoded image as a file; only what is read of it is fetched."""
+        if self.offset is None:
+            return self.path.open("rb")
+        return io.BufferedReader(_Member(self.path, self.offset, self.size))
+
     def read(self) -> bytes:
         """The encoded bytes."""
-        if self.offset is None:
-            return self.path.read_bytes()
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            return file.read(self.size)
+        with self.open() as file:
+            return file.read()
 
     @property
     def key(self) -> str:
         """The name without its suffix: what the two sides of a pair share."""
         return str(PurePosixPath(self.name).with_suffix(""))
+
+
+class _Member(io.RawIOBase):
+    """The part of a file that a tar member takes, as a file of its own."""
+
+    def __init__(self, path: Path, offset: int, size: int) -> None:
+        super().__init__()
+        self._file, self._offset, self._size, self._at = path.open("rb"), offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = (0, self._at, self._size)[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        self._file.seek(self._offset + self._at)
+        found = self._file.readinto(memoryview(buffer)[:wanted])
+        self._at += found
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def scan(folder: Path, smallest: int = 32) -> tuple[Entry, ...]:
@@ -113,8 +146,7 @@ def _members(path: Path) -> Iterator[Entry]:
 def _inspect(entry: Entry, smallest: int) -> tuple[str | None, str | None]:
     """(why it can't be used or None, how it has to be converted or None), from its header."""
     try:
-        source = entry.path if entry.offset is None else io.BytesIO(entry.read())
-        with Image.open(source) as image:
+        with entry.open() as file, Image.open(file) as image:
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 return "animated", None
             if min(image.size) < smallest:

@@ -183,6 +183,21 @@ def test_shards_give_what_a_folder_gives(folder: Path, tmp_path_factory: pytest.
     assert all(torch.equal(first[index], second[index]) for index in range(7))
 
 
+def test_shards_written_by_webdataset_are_read(tmp_path: Path) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    held = {}
+    for number in range(3):
+        held[number] = io.BytesIO()
+        picture(number).save(held[number], "png")
+    with webdataset.TarWriter(str(tmp_path / "0.tar")) as shard:
+        for number, image in held.items():
+            sides = {f"{side}.png": image.getvalue() for side in ("source", "target")}
+            shard.write({"__key__": f"{number:05d}", **sides})
+    pairs = find_pairs(tmp_path)
+    assert [source.name for source, _ in pairs] == [f"{number:05d}.source.png" for number in range(3)]
+    assert all(pairs[number][1].read() == held[number].getvalue() for number in range(3))
+
+
 def test_a_placement_names_the_same_part_at_any_resolution() -> None:
     image = picture(1, (96, 64))
     where = Placement(zoom=1.5, left=0.2, top=0.9, flip=True)
