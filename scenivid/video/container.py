@@ -138,16 +138,16 @@ def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, 
         time_base=time_base,
         bit_depth=next(depth for depth in (8, 10, 12, 16) if bits(layout) <= depth),
         chroma=_chroma(layout),
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
         stream_index=stream.index,
         color=color,
         audio=tuple(
             AudioInfo(
-                codec=track.codec_context.name,
+                codec=track.codec_context.codec.canonical_name,
                 channels=track.codec_context.channels,
                 sample_rate_hz=track.codec_context.sample_rate or 0,
-                language=track.language,
+                language=None if track.language == "und" else track.language,
             )
             for track in container.streams.audio
             if track.codec_context is not None

@@ -18,10 +18,8 @@ from scenivid.frames import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.reader import ThreadedReader
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes taken for frames, lower case."""
-
-SUFFIXES = IMAGE_SUFFIXES
 
 RATE_HZ = Fraction(24)
 """Frame rate of a folder, which carries none itself."""
@@ -42,14 +40,12 @@ def frame_paths(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     try:
-        found = [
-            path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-        ]
+        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
     except PermissionError as exc:
         raise InputError(f"{folder}: no permission to read it") from exc
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
-        raise InputError(f"{folder}: no frames in it (looked for {', '.join(IMAGE_SUFFIXES)})")
+        raise InputError(f"{folder}: no frames in it (looked for {', '.join(SUFFIXES)})")
     return sorted(found, key=lambda path: (natural_key(path.name), path.name))
 
 

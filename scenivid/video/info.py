@@ -50,11 +50,11 @@ class VideoInfo:
     sample_aspect: Fraction
     """Shape of one pixel, width/height, after rotation."""
     rate_hz: Fraction
-    """Average frame rate; a hint for display and codecs, timing comes from each frame's pts."""
+    """Average frame rate (24 for a frame folder); a hint for display and codecs, timing comes from pts."""
     frames: int | None
-    """Number of frames that the container announces; None where it doesn't."""
+    """Number of frames: counted in `open_video`, as the container announces in `probe`; None if unknown."""
     duration: Fraction | None
-    """Seconds."""
+    """Seconds from the first frame to the end of the last; None if unknown."""
     start: Fraction
     """Presentation time of the first frame, in seconds."""
     time_base: Fraction

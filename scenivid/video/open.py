@@ -98,7 +98,7 @@ def open_video(
 def _is_frames(path: Path) -> bool:
     if path.is_dir():
         return True
-    still = path.suffix.lower() in images.IMAGE_SUFFIXES and path.is_file()
+    still = path.suffix.lower() in images.SUFFIXES and path.is_file()
     return still and not images.is_animated(path)
 
 

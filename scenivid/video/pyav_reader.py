@@ -8,9 +8,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 import torch
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -26,7 +28,7 @@ from scenivid.video.timeline import Timeline, milliseconds
 
 _log = logging.getLogger(__name__)
 
-ONE_TO_ONE = {"h264", "hevc", "vp9", "av1", "libdav1d", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png"}
+ONE_TO_ONE = {"h264", "hevc", "vp9", "av1", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png"}
 """Codecs in which each packet is one frame. In others (hidden VP8 frames, packed MPEG-4 B-frames,
 field pictures) a packet without a frame is no damage."""
 
@@ -96,24 +98,28 @@ def pipe_reader(path: Path) -> ThreadedReader:
 def clips_of(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generator[Clip, None, None]:
     """Upright full-range RGB of decoded frames, `batch` at a time; an early end of `frames` is kept."""
     convert = RgbConverter(info.color)
-    dtype = torch.uint16 if info.bit_depth > 8 else torch.uint8
-    pixels = torch.empty(0, dtype=dtype)
+    # NumPy's memory goes back to the system at once; torch's allocator keeps some tens of MB.
+    pixels: npt.NDArray[Any] = np.empty(0, np.uint16 if info.bit_depth > 8 else np.uint8)
+    turn: tuple[int, bool] | None = None
     pts: list[Fraction] = []
     durations: list[Fraction | None] = []
     for frame in frames:
+        if turn is None:  # asked once: a frame asked for side data lives until the garbage collector comes
+            turn = orientation(frame, info.path)
         if not pts:
-            pixels = torch.empty((batch, 3, info.height, info.width), dtype=dtype)
-        target = pixels[len(pts)].numpy()
-        for index, plane in enumerate(_upright(frame, convert(frame), info)):
-            np.copyto(target[index], plane)
+            pixels = np.empty((batch, 3, info.height, info.width), pixels.dtype)
+        for target, plane in zip(pixels[len(pts)], _upright(convert(frame), turn), strict=True):
+            if plane.shape != target.shape:
+                raise _other_size(plane, frame, info)
+            np.copyto(target, plane)
         assert frame.pts is not None
         pts.append(frame.pts * info.time_base)
         durations.append(frame.duration * info.time_base if frame.duration else None)
         if len(pts) == batch:
-            yield Clip(pixels, tuple(pts), tuple(durations))
+            yield Clip(torch.from_numpy(pixels), tuple(pts), tuple(durations))
             pts, durations = [], []
     if pts:
-        yield Clip(pixels[: len(pts)], tuple(pts), tuple(durations))
+        yield Clip(torch.from_numpy(pixels[: len(pts)]), tuple(pts), tuple(durations))
 
 
 def decode(
@@ -164,16 +170,17 @@ def timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]
         yield frame
 
 
-def _upright(frame: VideoFrame, planes: list[Plane], info: VideoInfo) -> list[Plane]:
-    degrees, mirrored = orientation(frame, info.path)
-    planes = [np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90)) for plane in planes]
-    height, width = planes[0].shape
-    if (width, height) != (info.width, info.height):
-        raise InputError(
-            f"{info.path}: the picture size changes from {info.width}x{info.height} to {width}x{height}"
-            f" at {float(frame.time or 0):.3f} s; convert the file to one size first"
-        )
-    return planes
+def _upright(planes: list[Plane], turn: tuple[int, bool]) -> list[Plane]:
+    degrees, mirrored = turn
+    return [np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90)) for plane in planes]
+
+
+def _other_size(plane: Plane, frame: VideoFrame, info: VideoInfo) -> InputError:
+    height, width = plane.shape
+    return InputError(
+        f"{info.path}: the picture size changes from {info.width}x{info.height} to {width}x{height}"
+        f" at {float(frame.time or 0):.3f} s; convert the file to one size first"
+    )
 
 
 def _frames(

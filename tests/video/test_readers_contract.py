@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import make_clips
 import pytest
@@ -280,3 +282,16 @@ def test_decord_reads_open_groups_only_from_their_beginning(shelf: Shelf) -> Non
         Source(made, "decord").read(5, made.pts[6])
     with open_video(made.path, start=made.pts[6]) as reader:
         assert reader.decoder == "pyav (groups of pictures that lean on each other)"
+
+
+def test_pyav_frames_are_freed_without_the_garbage_collector(shelf: Shelf) -> None:
+    made = shelf.take(long_clip)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(made.path, "pyav") as reader:
+            for _ in reader.clips(4):
+                alive = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+                assert alive < 24  # threads of the decoder hold some; sixty have passed by the end
+    finally:
+        gc.enable()
