@@ -55,6 +55,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 an error the user can mend, 2 wrong usage."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a machine that is shared
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("SCENIVID_DEBUG") == "1"
     _log_to_stderr(verbose="--verbose" in words or "-v" in words or debug)

@@ -19,8 +19,10 @@ from scenivid.nets.norms import Moments, smooth
 from scenivid.nets.tiling import check_tile, run_tiled
 from scenivid.nets.translator import Translator
 
-SMOOTHING = 8.0
-"""Default time constant of the translator's normalisation moments, in frames: a third of a second of film."""
+SMOOTHING = 4.0
+"""Default time constant of the translator's normalisation moments, in frames.
+
+Longer ones let through more of the source's own changes of brightness, which per-frame moments cancel."""
 _log = logging.getLogger(__name__)
 
 
