@@ -10,7 +10,7 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; read when torch loads
 
-import torch  # noqa: E402
+import torch
 
 SHARED = Path(os.environ.get("SCENIVID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
