@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 FIXED_TRANSLATOR = "fixed-translator"
 BLEND = "blend"
 """The baseline's name where a flow's would stand."""
+_COLUMN = 240
+"""Pixels that each column of a crop is at least wide; small crops are enlarged by whole pixels."""
 _TRAIL = 6
 """Frames after which an uncovered place no longer counts as new."""
 
@@ -275,6 +277,8 @@ def _crop(clip: str, style: str, look: Look, videos: dict[str, Path]) -> Crop | 
     height, width = frames.shape[-2:]
     top, left = int(look.top * height), int(look.left * width)
     part = frames[..., top : top + int(look.height * height), left : left + int(look.width * width)]
+    enlarged = -(-_COLUMN // part.shape[-1])
+    part = part.repeat_interleave(enlarged, dim=2).repeat_interleave(enlarged, dim=3)
     picture = to_pixels(torch.cat(list(part), dim=2)).permute(1, 2, 0)
     return Crop(clip, style, look.frame, tuple(videos), picture)
 

@@ -13,6 +13,7 @@ from scenivid.evaluation.tally import Tally
 
 SHARPNESS_FLOOR = 0.97
 """Below this share of the per-frame result's sharpness the flicker figures flatter the output."""
+_LEAST_EXCESS = 0.1
 _TRIM = 2
 """Frames left out at both ends by tOF and tLP (Chu et al. 2020)."""
 _NEEDS_PER_FRAME = "n/a (needs the per-frame result)"
@@ -104,8 +105,8 @@ def _excess(tally: Tally, source: float | None, flickering: float | None, output
     value, note = None, _NEEDS_PER_FRAME
     if source is not None and flickering is not None and output is not None:
         floor = tally.gradients["per_frame"].gain ** 2 * source
-        note = "n/a (the per-frame result flickers no more than the source)"
-        if flickering > floor:
+        note = "n/a (the per-frame result hardly flickers more than the source)"
+        if flickering - floor > _LEAST_EXCESS * flickering:
             value, note = (flickering - output) / (flickering - floor), ""
     return Row(
         "excess_removed",

@@ -100,7 +100,10 @@ def test_tof_is_farneback_beside_farneback_without_the_ends(tmp_path: Path) -> N
 
 
 def test_pairs_across_a_cut_do_not_count(tmp_path: Path) -> None:
-    bright, dark = panning(6, seed=1), panning(6, seed=2) * 0.2
+    across = torch.linspace(0, 0.7, 64).expand(48, 64)
+    down = torch.linspace(0, 0.7, 48)[:, None].expand(48, 64)
+    bright, dark = 0.3 * panning(6, seed=1) + across, 0.2 * panning(6, seed=2) + down * torch.ones(3, 1, 1)
+    dark = dark * torch.tensor([1.0, 0.5, 0.2]).reshape(3, 1, 1)
     both = torch.cat([bright, dark])
     whole = save(tmp_path / "a", both)
     report = evaluate_flicker(whole, whole, None, QUICK)

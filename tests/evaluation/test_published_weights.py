@@ -45,6 +45,7 @@ def test_no_connection_is_noticed_quickly_and_named(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_lpips_fills_its_backbone_from_torchvisions_names(cache: Path) -> None:
     pytest.importorskip("lpips")
     from torchvision.models import alexnet
