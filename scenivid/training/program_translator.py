@@ -45,7 +45,7 @@ from scenivid.training.translation import (
     Translations,
     discriminator_losses,
     generator_losses,
-    make_batch,
+    with_motion,
     translate,
 )
 from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
@@ -220,7 +220,7 @@ class TranslatorProgram:
             motion = None
             if recipe.weights.temporal:
                 motion = draw_motion(batch.photo.shape, recipe.motion, (*batch.key, 9), first)
-            yield make_batch(batch, motion)
+            yield with_motion(batch, motion)
 
     @contextmanager
     def _gathering(self, last: bool, *names: str) -> Iterator[None]:

@@ -138,7 +138,7 @@ class Moment:
     """Multiply λ of StylePatchNCE in twice, as the official code does."""
 
 
-def make_batch(batch: Batch, motion: SyntheticMotion | None) -> Batch:
+def with_motion(batch: Batch, motion: SyntheticMotion | None) -> Batch:
     """The batch with its photos moved."""
     if motion is None:
         return batch
