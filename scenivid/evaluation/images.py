@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.engine import resolve_device
-from scenivid.errors import CheckpointError, DataError, DependencyError
+from scenivid.errors import DataError
 from scenivid.evaluation.distances import kernel_distance
 from scenivid.evaluation.features import (
     NOT_AVAILABLE,
@@ -26,6 +25,7 @@ from scenivid.evaluation.features import (
     resize_clean,
 )
 from scenivid.evaluation.fidelity import ssim_luma
+from scenivid.evaluation.perceptual import try_load
 from scenivid.evaluation.results import Row
 from scenivid.frames import to_float
 from scenivid.nets.frechet import frechet_distance
@@ -36,8 +36,6 @@ EFFNET_SIDE = 256
 _BATCH = 16
 _FEW = 2048
 _COLUMNS = ("generated", "content")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,8 @@ def evaluate_images(
         if len(found) < 2:
             raise DataError(f"the {name} folder holds one image: a set needs two at least")
     pairs, warnings = pair_names(paths["generated"], paths["content"])
-    inception = _published(load_inception, device, settings)
-    lpips = _published(load_lpips, device, settings)
+    inception = try_load(load_inception, device, settings.download) if settings.published else None
+    lpips = try_load(load_lpips, device, settings.download) if settings.published else None
     tell = _Progress(progress, sum(map(len, paths.values())) + len(pairs))
     effnet = load_pooled_efficientnet(device)
 
@@ -275,18 +273,6 @@ def _vectors(paths: Sequence[Path], features: Features, tell: _Progress | None) 
 def _read(path: Path) -> Tensor:
     """[1, 3, H, W] in [0, 1]."""
     return to_float(torch.from_numpy(read_image(path))).permute(2, 0, 1)[None]
-
-
-def _published(
-    load: Callable[[torch.device, bool], Any], device: torch.device, settings: ImagesSettings
-) -> Any | None:
-    if not settings.published:
-        return None
-    try:
-        return load(device, settings.download)
-    except (CheckpointError, DependencyError) as error:
-        _log.info("%s", error)
-        return None
 
 
 class _Progress:

@@ -28,11 +28,15 @@ class Networks:
 
 def load_networks(device: torch.device, download: bool = True) -> Networks:
     """Load each network whose published weights are cached or can be fetched; log what is missing."""
-    return Networks(
-        lpips=_try(load_lpips, device, download),
-        clip=_try(load_clip, device, download),
-        dino=_try(load_dino, device, download),
+    networks = Networks(
+        lpips=try_load(load_lpips, device, download),
+        clip=try_load(load_clip, device, download),
+        dino=try_load(load_dino, device, download),
     )
+    missing = [name.upper() for name, network in vars(networks).items() if network is None]
+    if missing:
+        _log.info("not measured for want of published weights: %s", ", ".join(missing))
+    return networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +60,10 @@ def consistency(now: Tensor, before: Tensor, first: Tensor) -> Tensor:
     return ((now * before).sum(1).clamp(min=0) + (now * first).sum(1).clamp(min=0)) / 2
 
 
-def _try(load: Callable[[torch.device, bool], _T], device: torch.device, download: bool) -> _T | None:
+def try_load(load: Callable[[torch.device, bool], _T], device: torch.device, download: bool) -> _T | None:
+    """What `load` gives, or None where weights or package are missing; the log says which file belongs where."""
     try:
         return load(device, download)
     except (CheckpointError, DependencyError) as error:
-        _log.info("%s", error)
+        _log.debug("%s", error)
         return None
