@@ -35,7 +35,7 @@ def load_networks(device: torch.device, download: bool = True) -> Networks:
     )
     missing = [name.upper() for name, network in vars(networks).items() if network is None]
     if missing:
-        _log.info("not measured for want of published weights: %s", ", ".join(missing))
+        _log.info("not measured for want of published weights: %s (more with --verbose)", ", ".join(missing))
     return networks
 
 
@@ -61,7 +61,7 @@ def consistency(now: Tensor, before: Tensor, first: Tensor) -> Tensor:
 
 
 def try_load(load: Callable[[torch.device, bool], _T], device: torch.device, download: bool) -> _T | None:
-    """What `load` gives, or None where weights or package are missing; the log says which file belongs where."""
+    """What `load` gives, or None where weights or package are missing; --verbose says which file goes where."""
     try:
         return load(device, download)
     except (CheckpointError, DependencyError) as error:
