@@ -61,7 +61,7 @@ def consistency(now: Tensor, before: Tensor, first: Tensor) -> Tensor:
 
 
 def try_load(load: Callable[[torch.device, bool], _T], device: torch.device, download: bool) -> _T | None:
-    """What `load` gives, or None where weights or package are missing; --verbose says which file goes where."""
+    """What `load` gives, or None where weights or package are missing; --verbose says which file to get."""
     try:
         return load(device, download)
     except (CheckpointError, DependencyError) as error:
