@@ -20,7 +20,7 @@ from scenivid.nets.zoo import embedded as embedded_styles
 _EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "train": ("accelerate", "tensorboard", "timm", "webdataset"),
-    "eval": ("lpips", "cleanfid", "matplotlib", "jinja2"),
+    "eval": ("lpips", "jinja2", "timm"),
 }
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")

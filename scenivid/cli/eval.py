@@ -108,5 +108,7 @@ def images(generated: Path, style: Path, content: Path, device: str, as_json: bo
     for row in measured.table():
         table.add_row(*row)
     Console(stderr=True).print(table)
+    for warning in measured.warnings:
+        click.echo(f"note: {warning}", err=True)
     if as_json:
         click.echo(measured.to_json())
