@@ -1,0 +1,75 @@
+"""The script that measures a style: its figures on functions whose answers are known, its sheet, its card."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from PIL import Image
+
+from scenivid.nets.checkpoint import ModelCard
+
+SCRIPT = Path(__file__).resolve().parents[1] / "train" / "evaluate_style.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evaluate_style", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["evaluate_style"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_identity_answers_noise_with_itself_and_a_constant_with_nothing(script: ModuleType) -> None:
+    photos = [("a", torch.full((1, 3, 32, 32), 0.5))]
+    assert script.noise_response(lambda image: image, photos) == pytest.approx(1.0, abs=0.01)
+    assert script.noise_response(lambda image: image * 0.5, photos) == pytest.approx(0.5, abs=0.01)
+    assert script.noise_response(torch.zeros_like, photos) == 0
+
+
+def test_tiles_have_the_size_asked_for(script: ModuleType) -> None:
+    for shape in ((1, 3, 100, 300), (1, 3, 300, 100), (1, 3, 20, 20)):
+        assert script.tile(torch.rand(shape), 64, 48).shape == (3, 48, 64)
+
+
+def test_the_sheet_stays_below_its_limit(script: ModuleType, tmp_path: Path) -> None:
+    rows = [[torch.rand(3, 96, 128) for _ in range(3)] for _ in range(4)]
+    script.sheet(rows, tmp_path / "sheet.jpg", limit=90_000)
+    assert (tmp_path / "sheet.jpg").stat().st_size <= 90_000
+    with Image.open(tmp_path / "sheet.jpg") as image:
+        assert image.size == (384, 384)
+
+
+def test_photographs_are_read_at_most_as_large_as_asked(script: ModuleType, tmp_path: Path) -> None:
+    Image.new("RGB", (200, 100), (10, 120, 250)).save(tmp_path / "sky.png")
+    ((name, image),) = script.load_photos(tmp_path, 64)
+    assert name == "sky"
+    assert image.shape == (1, 3, 32, 64)
+    assert torch.allclose(image[0, :, 5, 5] * 255, torch.tensor([10.0, 120.0, 250.0]))
+
+
+def test_the_card_for_people_holds_every_figure(script: ModuleType, tmp_path: Path) -> None:
+    measured = {"fd_effnet": 200.5, "luma_ssim": 0.8}
+    figures = {
+        "held_out": {"photographs": 24, "style": measured, "painter": measured},
+        "noise_response": {"style": 0.61},
+        "e_warp_over_source": {"flower": {"style": 0.7}},
+        "ms_per_frame": {"960x540, 1 threads": 81.0},
+    }
+    card = ModelCard("aozora", "lite", data=("photographs; CC0-1.0",), figures=figures, limits="none known")
+    script.write_markdown(card, tmp_path / "card.md")
+    text = (tmp_path / "card.md").read_text("utf-8")
+    for expected in ("# aozora", "CC0-1.0", "200.5", "0.61", "flower", "81.0", "none known"):
+        assert expected in text
+
+
+@pytest.mark.parametrize("name", ["aozora", "gouache"])
+def test_every_embedded_style_has_its_words(script: ModuleType, name: str) -> None:
+    words = script.load_recipe(script.Words, SCRIPT.parent / "cards" / f"{name}.toml")
+    assert words.description and words.licence and words.data and words.limits
