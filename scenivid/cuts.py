@@ -1,27 +1,119 @@
-"""Shot changes found in the stream."""
+"""Shot changes found in the stream: decided at each frame from it and the frames before, never later ones.
+
+PySceneDetect's content score says how much a frame differs from the one before; alone it also fires on
+flashes, fast pans and quick fades. A cut must moreover stand out from the scores just before it, and the
+picture must be a new one: unlike the last frames even after shifting it and undoing a change of light.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from scenedetect import FrameTimecode
-from scenedetect.detectors import ContentDetector
+from collections import deque
+from dataclasses import dataclass
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scenedetect import FrameTimecode, StatsManager
+from scenedetect.detectors import ContentDetector
+from torch import Tensor
+
+from scenivid.flow.consistency import shrink, working_size
 from scenivid.frames import Clip, to_float, to_pixels
+
+Image = NDArray[np.uint8]
+Thumb = NDArray[np.float32]
+
+_SIDE = 256
+"""Longer side, in pixels, of the pictures that are compared."""
+_THUMB = (54, 96)
+_LEAST_SCORE = 10.0
+"""Content score below which two frames are never different shots (PySceneDetect's default cut is 27)."""
+_STANDOUT = 2.5
+"""A cut's score exceeds this many times the recent ones: motion that starts is slower than that."""
+_SMOOTH = 3.0
+"""Standard deviation, in thumbnail pixels, of the blur that is taken off."""
+_ALIKE = 0.4
+"""Correlation of thumbnails above which two frames show the same scene."""
+_REMEMBERED = 4
+"""Frames; a flash shorter than this leads back to a remembered picture."""
+_FLAT = 0.012
+"""Contrast below which a frame is blank."""
+_EMERGED = 0.1
+"""Contrast of a picture that follows a blank one by a cut; one that fades in starts fainter."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What is remembered of one frame."""
+
+    thumb: Thumb
+    """Fine luma (without its smooth part, which all landscapes share), [54, 96]."""
+    score: float
+    """PySceneDetect's content score against the frame before."""
+    contrast: float
+    """Standard deviation of luma in [0, 1]."""
+
+    @property
+    def blank(self) -> bool:
+        """True for black, for white and for the end of a fade."""
+        return self.contrast < _FLAT
 
 
 class CutDetector:
-    """Finds the first frame of each shot, frame by frame, without look-ahead."""
+    """Finds the first frame of each shot, without look-ahead and without growing."""
 
     def __init__(self) -> None:
-        self._detector = ContentDetector(min_scene_len=1)
-        self._seen = 0
+        self._content = ContentDetector(min_scene_len=1)
+        self._past: deque[_Seen] = deque(maxlen=_REMEMBERED)
+        self._count = 0
 
     def cuts(self, clip: Clip) -> list[bool]:
-        """True for each frame that begins a shot; the first frame ever does."""
-        found = []
-        for frame in to_pixels(to_float(clip.pixels)):
-            image = np.ascontiguousarray(frame.numpy().transpose(1, 2, 0)[:, :, ::-1])
-            hits = self._detector.process_frame(FrameTimecode(self._seen, 25.0), image)
-            found.append(self._seen == 0 or bool(hits))
-            self._seen += 1
-        return found
+        """True for each frame of `clip` that begins a shot; the first frame ever does."""
+        return [self._is_cut(frame[None]) for frame in clip.pixels]
+
+    def _is_cut(self, pixels: Tensor) -> bool:
+        small = shrink(to_float(pixels), working_size(pixels.shape[-2], pixels.shape[-1], _SIDE))
+        image = np.ascontiguousarray(to_pixels(small)[0].permute(1, 2, 0).flip(-1).numpy())
+        seen = self._look(image)
+        begins = self._count == 0 or _begins_shot(seen, list(self._past))
+        self._past.append(seen)
+        self._count += 1
+        return begins
+
+    def _look(self, image: Image) -> _Seen:
+        time = FrameTimecode(self._count, 25.0)  # any rate: only the order counts
+        stats = StatsManager()  # a fresh one for each frame, since it keeps all it is told
+        self._content.stats_manager = stats
+        self._content.process_frame(time, image)
+        known = stats.metrics_exist(time, [ContentDetector.FRAME_SCORE_KEY])
+        score = float(stats.get_metrics(time, [ContentDetector.FRAME_SCORE_KEY])[0]) if known else 0.0
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        thumb = cv2.resize(grey, _THUMB[::-1], interpolation=cv2.INTER_AREA) / np.float32(255)
+        fine = (thumb - cv2.GaussianBlur(thumb, (0, 0), _SMOOTH)).astype(np.float32)
+        return _Seen(fine, score, float(thumb.std()))
+
+
+def _begins_shot(now: _Seen, past: list[_Seen]) -> bool:
+    recent = [seen.score for seen in past[1:]] or [0.0]
+    if now.score < _LEAST_SCORE or now.score < _STANDOUT * float(np.median(recent)):
+        return False
+    if now.contrast < (_EMERGED if past[-1].blank else _FLAT):
+        return False  # a flash, the end of a fade or the start of one
+    return all(seen.blank or _likeness(now.thumb, seen.thumb) < _ALIKE for seen in past)
+
+
+def _likeness(one: Thumb, other: Thumb) -> float:
+    """Largest correlation of two thumbnails over shifts of up to a quarter of their size."""
+    height, width = one.shape
+    tall, wide = height // 4, width // 4
+    core = one[tall : height - tall, wide : width - wide]
+    back = other[tall : height - tall, wide : width - wide]
+    return max(_correlate(other, core), _correlate(one, back))
+
+
+def _correlate(whole: Thumb, part: Thumb) -> float:
+    if part.std() < _FLAT / 4:
+        return 0.0
+    return float(
+        np.nan_to_num(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED), posinf=0.0, neginf=0.0).max()
+    )

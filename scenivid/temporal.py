@@ -3,8 +3,8 @@
 Along the motion of the source, two layers of the output are carried on and brought up to date:
 
     mean      m ← m + r (y − m)            colours and structure: a recursive mean of the stylised frames y
-    texture   τ ← g (√(1−r) τ' + √r (y − m))   fine luma that the mean averages away; weights that keep its
-                                           variance, so that texture neither pops nor fades
+    texture   τ ← g (√(1−r) τ' + √r (y − m))   fine detail that the mean averages away; weights and a gain
+                                           that keep its variance, so that texture neither pops nor fades
     output    o = m + τ, its fine luma held within the range of y's 3×3 neighbourhood (as TAA does)
 
 The rate r is small where the source looks like the source the history was made from, and 1 where it
@@ -24,14 +24,19 @@ from scenivid.flow.consistency import Motion, estimate_motion, likeness
 from scenivid.flow.filters import average, detail, enlarge, luma, mean3, range3
 from scenivid.flow.warp import resize_flow, warp
 
-DEFAULT_CONSISTENCY = 0.8
-"""Steadies a strongly flickering network to the level of its source; see `_rates`."""
+DEFAULT_CONSISTENCY = 0.7
+"""Brings a strongly flickering network near its source's own steadiness and loses no sharpness; see `_rate`."""
 _FINE = 8
 """Pixels: details smaller than about two of these are texture, the rest is colour."""
 _LOOSE_PX = 0.4
 """Misplacement of the history, in half-size pixels, that the source check forgives."""
-_MOST_GAIN = 1.15
+_MOST_GAIN = 1.5
 """How much one frame may strengthen the texture to regain its contrast."""
+_FLICKERS = 1 / 6
+"""Fine luma that varies over time by this share of its local range begins to count as flickering texture;
+at twice this share it does wholly. Edges out of place by a fraction of a pixel stay below."""
+_LEAST_PACE = 0.1
+"""Below it a still scene would take hundreds of frames to follow a change of style."""
 _OLDEST = 1000.0
 """Frames; beyond this, age makes no difference."""
 
@@ -45,7 +50,7 @@ class Memory:
     output: Tensor
     """Previous steadied frame, [1, 3, H, W] in [0, 1]."""
     texture: Tensor
-    """The fine luma in `output` that is not in the mean of the stylised frames, [1, 1, H, W]."""
+    """The fine detail in `output` that is not in the mean of the stylised frames, [1, 3, H, W]."""
     reference: Tensor
     """The source that `output` was made from, averaged with the same rates, half size, [1, 3, h, w]."""
     age: Tensor
@@ -72,7 +77,7 @@ def steady(
     now, frame = source.float(), styled.float()
     small = average(now, 2)
     if memory is None or consistency <= 0:
-        texture, age = torch.zeros_like(frame[:, :1]), torch.ones_like(small[:, :1])
+        texture, age = torch.zeros_like(frame), torch.ones_like(small[:, :1])
         return styled, Memory(now, frame, texture, small, age)
     if motion is None:
         motion = estimate_motion(None, now, memory.source)
@@ -82,11 +87,13 @@ def steady(
     trust = average(motion.confidence, 2) * likeness(small, reference, _LOOSE_PX)
     trust = torch.minimum(trust, mean3(trust))
     age = (age.clamp(min=1) * trust + 1).clamp(max=_OLDEST)
-    keep = trust * (1 - _rates(age, flow, consistency))
+    rate = _rate(flow, consistency)
+    keep, hold = trust * (1 - torch.maximum(1 / age, rate)), trust * (1 - rate)
     reference = torch.lerp(small, reference, keep)
 
     past = warp(torch.cat((memory.output, memory.texture), 1), motion.flow, "cubic")
-    output, texture = _merge(frame, past[:, :3], past[:, 3:], enlarge(keep, (now.shape[-2], now.shape[-1])))
+    weights = enlarge(torch.cat((keep, hold), 1), (now.shape[-2], now.shape[-1]))
+    output, texture = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
 
     same = (now == memory.source).all()
     output = torch.where(same, memory.output, output)
@@ -94,28 +101,34 @@ def steady(
     return output.to(styled.dtype), Memory(now, output, texture, reference, age)
 
 
-def _rates(age: Tensor, flow: Tensor, consistency: float) -> Tensor:
-    """Share of the current frame in the mean, where the history is trusted.
+def _rate(flow: Tensor, consistency: float) -> Tensor:
+    """Share of the current frame in the output, where the history is trusted.
 
     With p = (1 − consistency)^1.4: p² where nothing moves, up to p where things move a pixel a frame or
-    more and resampling and errors of the flow wear the history out; but a plain mean, 1/age, at first.
+    more, since there resampling and the flow's errors wear the history out.
 
     Args:
-        age: [1, 1, h, w], frames.
         flow: [1, 2, h, w], in half-size pixels.
+
+    Returns:
+        [1, 1, h, w] in 0..1; 1 if consistency is 0.
     """
-    pace = (1 - min(consistency, 1.0)) ** 1.4
+    pace = max((1 - min(consistency, 1.0)) ** 1.4, _LEAST_PACE)
     speed_px = 2 * flow.square().sum(dim=1, keepdim=True).sqrt()
-    return torch.maximum(1 / age, max(pace, 0.05) ** (2 - speed_px.clamp(max=1)))
+    rate: Tensor = pace ** (2 - speed_px.clamp(max=1))
+    return rate
 
 
-def _merge(frame: Tensor, output: Tensor, texture: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+def _merge(
+    frame: Tensor, output: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
+) -> tuple[Tensor, Tensor]:
     """Bring the moved past up to date with the current frame.
 
     Args:
         frame: the stylised frame, [1, 3, H, W].
-        output, texture: of the past, moved, [1, 3, H, W] and [1, 1, H, W].
+        output, texture: of the past, moved, [1, 3, H, W].
         keep: share of the past in the mean, 0..1, [1, 1, H, W].
+        hold: share of the past in the texture's variance, 0..1, [1, 1, H, W].
 
     Returns:
         The new output in [0, 1], and its texture.
@@ -125,18 +138,31 @@ def _merge(frame: Tensor, output: Tensor, texture: Tensor, keep: Tensor) -> tupl
     fresh = frame + (1 - keep) * enlarge(_tint(past - frame, keep), size)
     mean = torch.lerp(fresh, past, keep)
 
-    change = detail(luma(fresh - past), _FINE)
-    novelty = keep * change  # fine luma of the frame that the new mean lacks
+    change = detail(fresh - past, _FINE)
+    novelty = keep * change  # detail of the frame that the new mean lacks
     texture = texture - (1 - keep) * change  # what the old output has beyond the new mean
-    texture = keep.sqrt() * texture + (1 - keep).sqrt() * novelty
-    wanted, there = (mean3(average(layer.square(), _FINE)) for layer in (novelty, texture))
-    texture = texture * enlarge((wanted / (there + 1e-7)).sqrt().clamp(max=_MOST_GAIN), size)
+    texture = hold.sqrt() * texture + (1 - hold).sqrt() * novelty
+    texture = texture * enlarge(_gain(novelty, texture, keep), size)
 
-    fine = detail(luma(mean), _FINE) + texture
+    fine = detail(luma(mean), _FINE) + luma(texture)
     least, most = range3(detail(luma(frame), _FINE))
-    slack = enlarge(mean3(average(novelty.square(), 2)).sqrt(), size)  # how far the fine luma flickers
+    varies = enlarge(mean3(average(luma(novelty).square(), 2)).sqrt(), size)
+    slack = varies * (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
     texture = texture + (fine.clamp(least - slack, most + slack) - fine)
     return (mean + texture).clamp(0, 1), texture
+
+
+def _gain(novelty: Tensor, texture: Tensor, keep: Tensor) -> Tensor:
+    """Factor that brings the texture to the contrast it has in the current frame, at 1/_FINE of the size.
+
+    The mean holds a share 1 − keep of the frame, and so of its texture: for texture drawn afresh at each
+    frame, novelty and mean then have a covariance that this texture, being older, lacks with the mean.
+    """
+    shared = (1 - keep) / ((1 + keep) * keep.clamp(min=0.05))
+    wanted = novelty.square().mean(dim=1, keepdim=True) * (1 + shared)
+    there = texture.square().mean(dim=1, keepdim=True)
+    ratio = mean3(average(wanted, _FINE)) / (mean3(average(there, _FINE)) + 1e-7)
+    return ratio.sqrt().clamp(max=_MOST_GAIN)
 
 
 def _tint(difference: Tensor, keep: Tensor) -> Tensor:
