@@ -99,10 +99,14 @@ def _say(line: str) -> None:
     click.echo(" ".join(line.split()), err=True)
 
 
+class _Stderr(logging.Handler):
+    """Writes to whatever stderr is now: a progress bar may have put itself in front of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
 def _log_to_stderr(verbose: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("scenivid")
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [_Stderr()]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    logger.propagate = False
