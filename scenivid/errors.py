@@ -1,13 +1,13 @@
 """What can go wrong, as one tree. Everything here is for the user to mend: one line, what to do.
 
-    ScenividError
-    ├── InputError        the source can't be read (missing, damaged, no video stream, unsupported)
-    ├── OutputError       the result can't be written (no permission, disk full, exists, unsupported)
-    ├── CheckpointError   a weights file is wrong, foreign, damaged or not to be had
-    ├── ConfigError       a recipe, an option or a combination of options makes no sense
-    ├── DataError         a training or evaluation data set is empty, damaged or too small
-    ├── DependencyError   an optional package is missing; the message names the extra to install
-    └── Cancelled         the user pressed Ctrl-C; everything was closed
+ScenividError
+├── InputError        the source can't be read (missing, damaged, no video stream, unsupported)
+├── OutputError       the result can't be written (no permission, disk full, exists, unsupported)
+├── CheckpointError   a weights file is wrong, foreign, damaged or not to be had
+├── ConfigError       a recipe, an option or a combination of options makes no sense
+├── DataError         a training or evaluation data set is empty, damaged or too small
+├── DependencyError   an optional package is missing; the message names the extra to install
+└── Cancelled         the user pressed Ctrl-C; everything was closed
 """
 
 from __future__ import annotations
