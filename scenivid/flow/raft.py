@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import pickle
-import urllib.request
 from importlib import resources
 from pathlib import Path
 
@@ -23,13 +20,17 @@ from torchvision.models.optical_flow import (
 
 from scenivid.errors import CheckpointError
 from scenivid.frames import to_signed
+from scenivid.weights.published import Published, fetch_published
 
-_log = logging.getLogger(__name__)
 _BUILD = {"raft-large": raft_large, "raft-small": raft_small}
-_URL = {
-    "raft-large": str(Raft_Large_Weights.C_T_SKHT_V2.url),
-    "raft-small": str(Raft_Small_Weights.C_T_V2.url),
+_PUBLISHED = {
+    name: Published(name, weights.url, weights.url.rsplit("/", 1)[1], weights.url.rsplit("-", 1)[1][:8])
+    for name, weights in (
+        ("raft-large", Raft_Large_Weights.C_T_SKHT_V2),
+        ("raft-small", Raft_Small_Weights.C_T_V2),
+    )
 }
+"""torchvision's files; their names end with the beginning of their SHA-256."""
 _EMBEDDED = {"raft-small": "raft_small.safetensors"}
 _MULTIPLE = 8
 _SMALLEST = 128
@@ -37,7 +38,6 @@ _SMALLEST = 128
 _UPDATES = 12
 _PAIRS_AT_ONCE = 32
 """Pairs in one call; the correlation volume of a 640×360 pair takes 55 MB."""
-_TIMEOUT_S = 15
 
 
 class Raft:
@@ -65,8 +65,8 @@ class Raft:
 def load_raft(name: str, device: torch.device, weights: Path | None = None) -> Raft:
     """Build 'raft-large' or 'raft-small'.
 
-    Without a file the published weights are used: from torch's cache, else downloaded once and checked.
-    Where that fails, raft-small falls back to the weights inside this package.
+    Without a file: the published weights if torch's cache has them, else those inside this package (only
+    raft-small), else the published ones, downloaded once and checked.
 
     Args:
         weights: a torchvision state dict, `.safetensors` or `.pth`/`.pt` (read with weights_only=True).
@@ -74,7 +74,7 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     Raises:
         CheckpointError: no weights to be had, or they are damaged or of another network.
     """
-    path = weights or _find(name)
+    path = weights or cached(name) or embedded(name) or fetch_published(_PUBLISHED[name])
     network = _BUILD[name](weights=None)
     state = _read(path)
     wanted = network.state_dict()
@@ -91,7 +91,7 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
 
 def cached(name: str) -> Path | None:
     """The published weights in torch's download cache, or None."""
-    path = _cache_path(name)
+    path = _PUBLISHED[name].path
     return path if path.is_file() else None
 
 
@@ -101,43 +101,6 @@ def embedded(name: str) -> Path | None:
         return None
     path = Path(str(resources.files("scenivid.weights") / _EMBEDDED[name]))
     return path if path.is_file() else None
-
-
-def _cache_path(name: str) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / _URL[name].rsplit("/", 1)[1]
-
-
-def _find(name: str) -> Path:
-    """The cached, downloaded or embedded weights, in this order."""
-    found = cached(name)
-    if found is not None:
-        return found
-    try:
-        return _download(name)
-    except (OSError, ValueError) as error:
-        fallback = embedded(name)
-        if fallback is not None:
-            _log.warning("published weights of %s not reached (%s): using the embedded ones", name, error)
-            return fallback
-        raise CheckpointError(
-            f"no weights for {name}: {_URL[name]} could not be fetched ({error}); download that file on "
-            f"another machine and put it at {_cache_path(name)}, or name it with --flow-weights"
-        ) from error
-
-
-def _download(name: str) -> Path:
-    """Fetch the published weights into torch's cache; the file name ends with the start of its SHA-256."""
-    target = _cache_path(name)
-    _log.info("downloading %s", _URL[name])
-    with urllib.request.urlopen(_URL[name], timeout=_TIMEOUT_S) as answer:
-        data = answer.read()
-    digest = hashlib.sha256(data).hexdigest()
-    if not digest.startswith(target.stem.rsplit("-", 1)[1]):
-        raise ValueError(f"the download is damaged: SHA-256 {digest[:8]}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(data)
-    return partial.replace(target)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -33,7 +33,8 @@ def compare(
     if output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: use --overwrite to replace it")
     width, height = info.width - info.width % 2, info.height - info.height % 2
-    streams = [ffmpeg.input(str(path)) for path in (first, second)]
+    # ffmpeg-python takes equal inputs for one node: the queue's size keeps A and B apart if they are equal
+    streams = [ffmpeg.input(str(path), thread_queue_size=64 + i) for i, path in enumerate((first, second))]
     shown = [
         stream.video.filter("scale", width, height, flags="bicubic").filter("setsar", 1) for stream in streams
     ]
