@@ -34,7 +34,15 @@ from scenivid.training.loop import (
     update_ema,
     warmup_then_cosine,
 )
-from scenivid.training.painter_pairs import Batch, Degrade, Pairs, PairSettings, draw_batch, painted_pairs
+from scenivid.training.painter_pairs import (
+    Batch,
+    Degrade,
+    Pairs,
+    PairSettings,
+    draw_batch,
+    hue_chances,
+    painted_pairs,
+)
 from scenivid.training.recipe import RunSettings, harmless
 
 logger = logging.getLogger(__name__)
@@ -80,6 +88,8 @@ class Recipe:
     weights: Weights = Weights()
     vivid: float = 0.0
     """How much more the light and colour of saturated places count: 1 + vivid·(max − min of the target)."""
+    balance_from: int | None = None
+    """Step from which pairs are drawn so that every hue counts alike; none = never."""
     crop: int = 208
     batch: int = 4
     """Different crops a step."""
@@ -160,6 +170,7 @@ class LiteProgram:
 
     def __init__(self, recipe: Recipe, pairs: Pairs) -> None:
         self.recipe, self.pairs = recipe, pairs
+        self.chances = None if recipe.balance_from is None else hue_chances(pairs)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
@@ -189,7 +200,7 @@ class LiteProgram:
         recipe = self.recipe
         return draw_batch(
             self.pairs, recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
-            recipe.run.seed, index,
+            recipe.run.seed, index, self.chances if _balanced(recipe, index) else None,
         )  # fmt: skip
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
@@ -303,6 +314,10 @@ def twin_difference(output: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tens
         second = second[..., max(-dx, 0) + margin : size + min(-dx, 0) - margin]
         terms.append((first - second).abs().mean())
     return torch.stack(terms).mean()
+
+
+def _balanced(recipe: Recipe, index: int) -> bool:
+    return recipe.balance_from is not None and index >= recipe.balance_from
 
 
 def _inner(image: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from scenivid.training.painter_pairs import (
     PairSettings,
     degraded,
     draw_batch,
+    hue_chances,
     painted_pairs,
     view,
 )
@@ -95,6 +96,20 @@ def test_a_batch_follows_from_seed_and_step_and_stays_aligned() -> None:
     assert torch.allclose(batch.source + batch.target, torch.ones(1), atol=1e-6)
     assert torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, 2, 8, seed=1, step=9).source)
     assert not torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, 2, 8, seed=1, step=10).source)
+
+
+def test_a_rare_hue_is_drawn_more_often() -> None:
+    source = torch.full((20, 3, 32, 32), 120, dtype=torch.uint8)
+    target = source.clone()
+    target[:, 2] = 220
+    target[7] = torch.tensor([90, 200, 90], dtype=torch.uint8)[:, None, None]
+    chances = hue_chances(Pairs(source, target))
+    assert float(chances.sum()) == pytest.approx(1.0)
+    assert chances.argmax() == 7
+    assert chances.min() >= 0.5 / 20 - 1e-6
+    batch = draw_batch(Pairs(source, target), CLEAN, 32, 64, 0, 0, seed=0, step=0, chances=torch.eye(20)[7])
+    assert torch.equal(batch.target, batch.target[:1].expand_as(batch.target))
+    assert float(batch.target[0, 1, 0, 0]) == pytest.approx(200 / 255)
 
 
 def test_twins_show_the_same_place_moved() -> None:
