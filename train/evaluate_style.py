@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -33,7 +34,7 @@ from scenivid.frames import to_float, to_pixels
 from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_tensors
 from scenivid.nets.zoo import load_style
 from scenivid.training.images import decode, scan
-from scenivid.training.painter import paint, style_named
+from scenivid.training.painter import Style, paint, style_named
 from scenivid.training.recipe import load_recipe
 from scenivid.video.open import open_video
 
@@ -67,10 +68,25 @@ def load_photos(folder: Path, side: int) -> list[tuple[str, Tensor]]:
     for entry in scan(folder):
         image = decode(entry)
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
-        data = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        pixels = data.view(image.height, image.width, 3)
+        pixels = torch.from_numpy(np.array(image))
         photos.append((entry.key, to_float(pixels.permute(2, 0, 1)[None])))
     return photos
+
+
+def paint_all(photos: list[tuple[str, Tensor]], look: Style, keep: Path | None) -> list[Tensor]:
+    """The painter's version of each photograph, read from `keep` where it is there already."""
+    painted = []
+    for name, photo in photos:
+        path = keep / f"{name.replace('/', '-')}.png" if keep else None
+        if path is not None and path.exists():
+            pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
+            painted.append(to_float(pixels.permute(2, 0, 1)[None]))
+            continue
+        painted.append(paint(photo, look))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(painted[-1], path)
+    return painted
 
 
 def read_frames(path: Path, count: int) -> Tensor:
@@ -193,6 +209,7 @@ def main() -> None:
     parser.add_argument("--clips", default="", help="real clips for the steadiness, separated by commas")
     parser.add_argument("--sheet-clips", default="", help="clips whose licence lets frames be published")
     parser.add_argument("--against", type=Path, help="another network, for its steadiness")
+    parser.add_argument("--painted", type=Path, help="folder that keeps the painter's versions between runs")
     parser.add_argument("--side", type=int, default=720, help="longer side of the photographs")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -201,7 +218,7 @@ def main() -> None:
     apply, look = translate(args.weights), style_named(card.name)
     photos = load_photos(args.open / "heldout", args.side)
     results = [apply(photo) for _, photo in photos]
-    painted = [paint(photo, look) for _, photo in photos]
+    painted = paint_all(photos, look, args.painted)
     figures: dict[str, Any] = {
         "held_out": {
             "photographs": len(photos),
