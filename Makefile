@@ -7,6 +7,7 @@ READY := $(VENV)/.installed
 .PHONY: demo test lint type clean
 
 demo: $(READY)
+	mkdir -p out
 	$(BIN)/scenivid stylize examples/clip.mp4 out/demo.mp4 --overwrite
 	$(BIN)/scenivid compare examples/clip.mp4 out/demo.mp4 out/demo-compare.mp4 --overwrite
 
