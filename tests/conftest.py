@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,8 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
+def _alone() -> Iterator[None]:
+    """The same seed for every test, and no log handler left by the command line."""
     torch.manual_seed(0)
     yield
+    logging.getLogger("scenivid").handlers.clear()
