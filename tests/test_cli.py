@@ -15,6 +15,7 @@ import pytest
 
 from scenivid.cli import COMMANDS, main
 from scenivid.cli.options import Command, Seconds
+from scenivid.temporal import DEFAULT_CONSISTENCY
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -138,3 +139,8 @@ def test_times_are_exact() -> None:
     convert = Seconds().convert
     assert convert("0.1", None, None) * 10 == 1
     assert convert("1:02:03.5", None, None) == 3723.5
+
+
+def test_the_help_names_the_default_consistency(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _status("stylize", "--help") == 0
+    assert f"[default: {DEFAULT_CONSISTENCY}]" in capsys.readouterr().out

@@ -88,7 +88,7 @@ _STYLIZE: list[Decorator] = [
     click.option("--strength", type=_UNIT, default=1.0, show_default=True,
                  help="0 is the source, 1 the full style."),
     click.option("--consistency", type=_UNIT, default=None,
-                 help="0 treats each frame alone, 1 is the steadiest. [default: 0.8]"),
+                 help="0 treats each frame alone, 1 is the steadiest. [default: 0.7]"),
     click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),
                  default="auto", show_default=True, help="Optical flow; auto is RAFT on CUDA, DIS on CPU."),
     click.option("--flow-weights", type=click.Path(dir_okay=False), help="RAFT weights from a file."),
