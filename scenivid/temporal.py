@@ -21,21 +21,23 @@ import torch
 from torch import Tensor
 
 from scenivid.flow.consistency import Motion, estimate_motion, likeness
-from scenivid.flow.filters import average, detail, enlarge, luma, mean3, range3
+from scenivid.flow.filters import average, detail, enlarge, luma, mean3, range3, slope
 from scenivid.flow.warp import resize_flow, warp
 
 DEFAULT_CONSISTENCY = 0.7
-"""Brings a strongly flickering network near its source's own steadiness and loses no sharpness; see `_rate`."""
+"""Brings a strongly flickering network near its source's own steadiness and keeps its sharpness."""
 _FINE = 8
 """Pixels: details smaller than about two of these are texture, the rest is colour."""
 _LOOSE_PX = 0.4
 """Misplacement of the history, in half-size pixels, that the source check forgives."""
+_LIGHT = 0.012
+"""Difference of mean colour, in [0, 1], at which trust has fallen to 1/e."""
 _MOST_GAIN = 1.5
 """How much one frame may strengthen the texture to regain its contrast."""
 _FLICKERS = 1 / 6
 """Fine luma that varies over time by this share of its local range begins to count as flickering texture;
 at twice this share it does wholly. Edges out of place by a fraction of a pixel stay below."""
-_LEAST_PACE = 0.1
+_LEAST_PACE = 0.05
 """Below it a still scene would take hundreds of frames to follow a change of style."""
 _OLDEST = 1000.0
 """Frames; beyond this, age makes no difference."""
@@ -84,7 +86,9 @@ def steady(
     flow = resize_flow(motion.flow, (small.shape[-2], small.shape[-1]))
     past_small = warp(torch.cat((memory.reference, memory.age), 1), flow, "cubic")
     reference, age = past_small[:, :3], past_small[:, 3:]
-    trust = average(motion.confidence, 2) * likeness(small, reference, _LOOSE_PX)
+    trust = (
+        average(motion.confidence, 2) * likeness(small, reference, _LOOSE_PX) * _same_light(small, reference)
+    )
     trust = torch.minimum(trust, mean3(trust))
     age = (age.clamp(min=1) * trust + 1).clamp(max=_OLDEST)
     rate = _rate(flow, consistency)
@@ -99,6 +103,21 @@ def steady(
     output = torch.where(same, memory.output, output)
     texture = torch.where(same, memory.texture, texture)
     return output.to(styled.dtype), Memory(now, output, texture, reference, age)
+
+
+def _same_light(source: Tensor, reference: Tensor) -> Tensor:
+    """1 where the mean colours of small areas agree, falling to 0: sees slow changes of light beneath noise.
+
+    Args:
+        source, reference: [1, 3, h, w], half size.
+
+    Returns:
+        [1, 1, h, w].
+    """
+    colours, wanted = average(reference, _FINE // 2), average(source, _FINE // 2)
+    error = (wanted - colours).abs().mean(dim=1, keepdim=True)
+    excess = (error - slope(wanted) * _LOOSE_PX / (_FINE // 2)).clamp(min=0)
+    return enlarge(torch.exp(-(excess / _LIGHT).square()), (source.shape[-2], source.shape[-1]))
 
 
 def _rate(flow: Tensor, consistency: float) -> Tensor:
@@ -149,7 +168,8 @@ def _merge(
     varies = enlarge(mean3(average(luma(novelty).square(), 2)).sqrt(), size)
     slack = varies * (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
     texture = texture + (fine.clamp(least - slack, most + slack) - fine)
-    return (mean + texture).clamp(0, 1), texture
+    output = (mean + texture - texture.mean(dim=(2, 3), keepdim=True)).clamp(0, 1)  # texture holds no colour
+    return output, output - mean
 
 
 def _gain(novelty: Tensor, texture: Tensor, keep: Tensor) -> Tensor:
@@ -185,4 +205,5 @@ def _tint(difference: Tensor, keep: Tensor) -> Tensor:
         offset = offset + (1 - known) * enlarge(total, size)
         known = known + (1 - known) * enlarge(weight, size)
         total, weight = average(total, 3), average(weight, 3)
-    return offset / known.clamp(min=0.05)
+    # Where all around is in doubt as well, the light has changed and the frame is right.
+    return offset / known.clamp(min=0.05) * (2 * known - 1).clamp(0, 1)
