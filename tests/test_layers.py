@@ -1,4 +1,4 @@
-"""Imports point one way: cli → training, evaluation → engine → temporal → nets, flow, video → frames → errors."""
+"""Imports point one way: cli → training, evaluation → engine → temporal → nets, flow, video → frames."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ from scenivid.training.translation import (
     Translations,
     discriminator_losses,
     generator_losses,
-    with_motion,
     translate,
+    with_motion,
 )
 from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
 
