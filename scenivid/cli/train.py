@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from scenivid.cli.options import Command
+from scenivid.cli.progress import shown
 
 PROGRAMS = {
     "stylegan": "Train a StyleGAN2 on photographs.",
@@ -63,5 +64,12 @@ def command(
         raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
     module = import_module(f"scenivid.training.program_{program}")
     settings: Any = load_recipe(module.Recipe, recipe, overrides)
-    path = module.run(settings, folder, minutes=minutes, dry_run=dry_run)
+    with shown(program, unit="steps") as tell:
+        path = module.run(
+            settings,
+            folder,
+            minutes=minutes,
+            dry_run=dry_run,
+            progress=lambda now: tell(now.step, now.steps),
+        )
     click.echo("dry run: nothing was trained" if dry_run else str(path))
