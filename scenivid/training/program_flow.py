@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -82,7 +82,7 @@ def run(
         CheckpointError: `recipe.init` doesn't fit raft_small.
     """
     images = load_photos(recipe.photos, recipe.motion)
-    program = FlowProgram(recipe, images)
+    program = FlowProgram(replace(recipe, workers=0) if dry_run else recipe, images)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info(
         "raft_small: %s parameters, %d photographs, %d steps",
