@@ -1,8 +1,8 @@
 """`scenivid train lite`: a lite network learns a look from photographs painted by the procedural painter.
 
 Supervised on the painted pairs; a temporal loss holds the output still when the input moves by whole pixels,
-is compressed again or carries other noise; optionally a discriminator that knows the paintings asks for
-crispness, and EfficientNet-Lite0 features ask for the same content.
+is compressed again or carries other noise; EfficientNet-Lite0 features ask for the same content. The
+unsupervised branch is a discriminator that compares the result with real, unpaired paintings.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.errors import ConfigError
+from scenivid.frames import to_float
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
-from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.nets.lite import Lite, LiteParams
+from scenivid.training.augment import Augment
+from scenivid.training.images import scan
+from scenivid.training.lite_losses import inner, reconstruction, twin_difference
 from scenivid.training.log import grid
 from scenivid.training.loop import (
     CHECKPOINT,
@@ -34,6 +36,7 @@ from scenivid.training.loop import (
     update_ema,
     warmup_then_cosine,
 )
+from scenivid.training.memory import MemorySet
 from scenivid.training.painter_pairs import (
     Batch,
     Degrade,
@@ -43,10 +46,10 @@ from scenivid.training.painter_pairs import (
     hue_chances,
     painted_pairs,
 )
+from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.recipe import RunSettings, harmless
 
 logger = logging.getLogger(__name__)
-_MARGIN = 8  # the painting knows what lies outside the crop, the network doesn't
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Weights:
     perceptual: float = 0.05
     """L1 between EfficientNet-Lite0 features, relative to their size."""
     adversarial: float = 0.0
-    """LSGAN against the paintings."""
+    """LSGAN against the unpaired `paintings`, on EfficientNet-Lite0's maps."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,10 @@ class Recipe:
     style: str = "aozora"
     """Which of the painter's styles."""
     photos: Path = Path("data/open/photos")
+    paintings: Path = Path("data/open/paintings")
+    """Folder of paintings for the adversarial loss; read only if it counts."""
+    painting_zoom: tuple[float, ...] = (1.0, 2.2)
+    """A crop's side is a painting's shorter side divided by a zoom drawn from this range."""
     cache: Path | None = harmless(None)
     """Where painted pairs are kept; none = OUT/pairs."""
     start: Path | None = None
@@ -99,8 +106,8 @@ class Recipe:
     """Farthest move of a twin, in pixels."""
     perceptual_crops: int = 1
     """Crops of the batch on which the perceptual loss is taken."""
-    critic: int = 24
-    """Width of the discriminator."""
+    critic: int = 64
+    """Width of the discriminator's heads."""
     adversarial_from: int = 0
     """First step of the adversarial loss."""
     learning_rate: float = 8e-4
@@ -111,6 +118,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.crop % Lite.multiple or self.crop > self.pairs.size:
             raise ConfigError(f"crop must be a multiple of {Lite.multiple} and at most pairs.size")
+        if len(self.painting_zoom) != 2:
+            raise ConfigError("painting_zoom takes two numbers")
         if not 0 <= self.twins <= self.batch or self.reach >= self.crop // 2:
             raise ConfigError("twins must be at most batch, and reach less than half of crop")
 
@@ -179,14 +188,18 @@ class LiteProgram:
         self.net.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
-        self.critic: PatchDiscriminator | None = None
-        if recipe.weights.adversarial:
-            self.critic = PatchDiscriminator(PatchParams(width=recipe.critic, layers=2))
-            self.critic.to(self.device).to(memory_format=torch.channels_last)
-            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.eye: EfficientNetLite0 | None = None
-        if recipe.weights.perceptual:
+        if recipe.weights.perceptual or recipe.weights.adversarial:
             self.eye = load_efficientnet(self.device).to(memory_format=torch.channels_last)
+        self.critic: PaintingCritic | None = None
+        if self.eye is not None and recipe.weights.adversarial:
+            low, high = recipe.painting_zoom
+            self.paintings = MemorySet(
+                scan(recipe.paintings), Augment(recipe.crop, low, high), recipe.run.seed
+            )
+            self.critic = PaintingCritic(self._look(self.eye, self._painted(0, 16)), recipe.critic)
+            self.critic.to(self.device)
+            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
 
     def state(self) -> Mapping[str, Stateful]:
         """Weights, average and optimisers."""
@@ -213,14 +226,11 @@ class LiteProgram:
         target = batch.target.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
             output = self.net(source)
-        losses = reconstruction(_inner(output), _inner(target), recipe.vivid)
+        losses = reconstruction(inner(output), inner(target), recipe.vivid)
         if batch.shifts and recipe.weights.temporal:
             losses["temporal"] = twin_difference(output, batch.shifts)
         if self.eye is not None:
-            some = slice(0, recipe.perceptual_crops)
-            losses["perceptual"] = self._perceptual(self.eye, output[some], target[some])
-        if self.critic is not None and index >= recipe.adversarial_from:
-            losses |= self._adversarial(self.critic, output[: recipe.batch], target[: recipe.batch])
+            losses |= self._seen(self.eye, output[: recipe.batch], target, index)
         weights = asdict(recipe.weights)
         terms = [weights[name] * value for name, value in losses.items() if weights.get(name)]
         loss = torch.stack(terms).sum()
@@ -241,84 +251,40 @@ class LiteProgram:
         size = self.recipe.crop
         return grid([source[..., :size, :size], target[..., :size, :size], output])
 
-    def _perceptual(self, eye: EfficientNetLite0, output: Tensor, target: Tensor) -> Tensor:
+    def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            return eye.forward_features(images)
+
+    def _painted(self, first: int, count: int) -> Tensor:
+        """Crops `first` … of the paintings, [count, 3, C, C] in [0, 1]."""
+        crops = to_float(torch.stack([self.paintings[first + i] for i in range(count)]))
+        return inner(crops).to(self.device, memory_format=torch.channels_last)
+
+    def _seen(self, eye: EfficientNetLite0, output: Tensor, target: Tensor, index: int) -> dict[str, Tensor]:
+        """What EfficientNet-Lite0 says of the result: beside its own painting, and among real paintings."""
+        recipe, losses = self.recipe, {}
+        judged = self.critic is not None and index >= recipe.adversarial_from
+        count = len(output) if judged else recipe.perceptual_crops
+        found = self._look(eye, inner(output[:count]))
+        if recipe.weights.perceptual:
+            some = slice(0, recipe.perceptual_crops)
             with torch.no_grad():
-                wanted = eye.forward_features(target)
-            found = eye.forward_features(output)
-        terms = [
-            (a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
-            for a, b in zip(found, wanted, strict=True)
-        ]
-        return torch.stack(terms).mean()
-
-    def _adversarial(self, critic: PatchDiscriminator, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Step the discriminator, then judge the output: LSGAN (Mao et al. 2017)."""
-        output, target = _inner(output), _inner(target)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
-            real, fake = critic(target), critic(output.detach())
-        loss = 0.5 * ((real.float() - 1).square().mean() + fake.float().square().mean())
-        self.critic_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.critic_optimizer.step()
-        critic.requires_grad_(False)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
-            judged = critic(output)
-        critic.requires_grad_(True)
-        return {"adversarial": (judged.float() - 1).square().mean(), "critic": loss.detach()}
-
-
-def reconstruction(output: Tensor, target: Tensor, vivid: float = 0.0) -> dict[str, Tensor]:
-    """L1 at three levels (pixels, edges, regions) and of the local sharpness. Both [N, 3, H, W].
-
-    Args:
-        vivid: see `Recipe.vivid`.
-    """
-    error = output - target
-    laplacian = (
-        4 * error[..., 1:-1, 1:-1]
-        - error[..., :-2, 1:-1]
-        - error[..., 2:, 1:-1]
-        - error[..., 1:-1, :-2]
-        - error[..., 1:-1, 2:]
-    )
-    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean() + 0.25 * laplacian.abs().mean()
-    toned = error * (1 + vivid * (target.amax(1, keepdim=True) - target.amin(1, keepdim=True)))
-    return {
-        "pixel": toned.abs().mean(),
-        "edges": edges,
-        "colour": F.avg_pool2d(toned, 8).abs().mean(),
-        "sharpness": (_steepness(output) - _steepness(target)).abs().mean(),
-    }
-
-
-def _steepness(image: Tensor) -> Tensor:
-    """4 × 4 means of |∂x| + |∂y|."""
-    across, down = image.diff(dim=-1).abs(), image.diff(dim=-2).abs()
-    return F.avg_pool2d(across[..., :-1, :], 4) + F.avg_pool2d(down[..., :-1], 4)
-
-
-def twin_difference(output: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tensor:
-    """Mean absolute difference between each twin and its original, where both see the same place.
-
-    Args:
-        output: [N + T, 3, C, C]; the last T are the twins of the first T (see `Batch`).
-    """
-    count, size = len(output) - len(shifts), output.shape[-1]
-    terms = []
-    for i, (dy, dx) in enumerate(shifts):
-        margin = _MARGIN
-        first = output[i, :, max(dy, 0) + margin : size + min(dy, 0) - margin]
-        second = output[count + i, :, max(-dy, 0) + margin : size + min(-dy, 0) - margin]
-        first = first[..., max(dx, 0) + margin : size + min(dx, 0) - margin]
-        second = second[..., max(-dx, 0) + margin : size + min(-dx, 0) - margin]
-        terms.append((first - second).abs().mean())
-    return torch.stack(terms).mean()
+                wanted = self._look(eye, inner(target[some]))
+            terms = [
+                (a[some].float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
+                for a, b in zip(found, wanted, strict=True)
+            ]
+            losses["perceptual"] = torch.stack(terms).mean()
+        if self.critic is not None and judged:
+            with torch.no_grad():
+                real = self._look(eye, self._painted(index * recipe.batch, recipe.batch))
+            loss = self.critic.loss(found, real)
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.critic_optimizer.step()
+            losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
+        return losses
 
 
 def _balanced(recipe: Recipe, index: int) -> bool:
     return recipe.balance_from is not None and index >= recipe.balance_from
-
-
-def _inner(image: Tensor) -> Tensor:
-    return image[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]

@@ -13,15 +13,14 @@ from PIL import Image
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
+from scenivid.training.lite_losses import reconstruction, twin_difference
 from scenivid.training.painter_pairs import Pairs, PairSettings
 from scenivid.training.program_lite import (
     LiteProgram,
     Recipe,
     Weights,
     export_checkpoint,
-    reconstruction,
     run,
-    twin_difference,
 )
 from scenivid.training.recipe import RunSettings, load_recipe
 
@@ -89,8 +88,9 @@ def test_it_learns() -> None:
     assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])
 
 
-def test_the_adversarial_loss_starts_when_told_and_moves_the_critic() -> None:
-    recipe = replace(TINY, weights=Weights(perceptual=0.0, adversarial=0.1), critic=8, adversarial_from=1)
+def test_the_adversarial_loss_starts_when_told_and_moves_the_critic(recipe: Recipe) -> None:
+    weights = Weights(perceptual=0.0, adversarial=0.1)
+    recipe = replace(recipe, paintings=recipe.photos, weights=weights, critic=8, adversarial_from=1)
     program = LiteProgram(recipe, _darkening())
     assert "critic" not in program.step(0)
     assert program.critic is not None
