@@ -4,8 +4,9 @@ Along the motion of the source, two layers of the output are carried on and brou
 
     mean      m ← m + r (y − m)            colours and structure: a recursive mean of the stylised frames y
     texture   τ ← g (√(1−r) τ' + √r (y − m))   fine detail that the mean averages away; weights and a gain
-                                           that keep its variance, so that texture neither pops nor fades
-    output    o = m + τ, its fine luma held within the range of y's 3×3 neighbourhood (as TAA does)
+                                           that keep its variance, so that texture neither pops nor fades;
+                                           the luma of m + τ stays in the range of y's 3×3 pixels (TAA)
+    output    o = m + τ, its detail given the local contrast of y, averaged over time: nothing blurs
 
 The rate r is small where the source looks like the source the history was made from, and 1 where it
 doesn't (disocclusion, wrong flow, change of light). That source is carried along with the same rates, so a
@@ -21,7 +22,17 @@ import torch
 from torch import Tensor
 
 from scenivid.flow.consistency import Motion, estimate_motion, likeness
-from scenivid.flow.filters import average, detail, enlarge, luma, mean3, range3, slope
+from scenivid.flow.filters import (
+    average,
+    detail,
+    enlarge,
+    gradient_square,
+    luma,
+    mean3,
+    range3,
+    slope,
+    steepness,
+)
 from scenivid.flow.warp import resize_flow, warp
 
 DEFAULT_CONSISTENCY = 0.7
@@ -32,11 +43,13 @@ _LOOSE_PX = 0.4
 """Misplacement of the history, in half-size pixels, that the source check forgives."""
 _LIGHT = 0.012
 """Difference of mean colour, in [0, 1], at which trust has fallen to 1/e."""
-_MOST_GAIN = 1.5
-"""How much one frame may strengthen the texture to regain its contrast."""
+_MOST_GAIN = 1.6
+"""How much detail may be strengthened or weakened to have the contrast of the stylised frames."""
 _FLICKERS = 1 / 6
 """Fine luma that varies over time by this share of its local range begins to count as flickering texture;
 at twice this share it does wholly. Edges out of place by a fraction of a pixel stay below."""
+_SLACK = 2.0
+"""How far beyond the range flickering texture may lie, in its standard deviations."""
 _LEAST_PACE = 0.05
 """Below it a still scene would take hundreds of frames to follow a change of style."""
 _OLDEST = 1000.0
@@ -51,10 +64,14 @@ class Memory:
     """Previous source frame, [1, 3, H, W] in [0, 1]."""
     output: Tensor
     """Previous steadied frame, [1, 3, H, W] in [0, 1]."""
+    mean: Tensor
+    """The recursive mean of the stylised frames, [1, 3, H, W]."""
     texture: Tensor
-    """The fine detail in `output` that is not in the mean of the stylised frames, [1, 3, H, W]."""
+    """The fine detail that goes with `mean`, [1, 3, H, W]."""
+    gains: Tensor
+    """Factors that two bands of detail had for their contrast, at 1/8 of the size, [1, 2, h, w]."""
     reference: Tensor
-    """The source that `output` was made from, averaged with the same rates, half size, [1, 3, h, w]."""
+    """The source that `mean` was made from, averaged with the same rates, half size, [1, 3, h, w]."""
     age: Tensor
     """For how many frames each place has been seen, ≥ 1, half size, [1, 1, h, w]."""
 
@@ -80,7 +97,8 @@ def steady(
     small = average(now, 2)
     if memory is None or consistency <= 0:
         texture, age = torch.zeros_like(frame), torch.ones_like(small[:, :1])
-        return styled, Memory(now, frame, texture, small, age)
+        gains = torch.ones_like(average(small[:, :2], _FINE // 2))
+        return styled, Memory(now, frame, frame, texture, gains, small, age)
     if motion is None:
         motion = estimate_motion(None, now, memory.source)
     flow = resize_flow(motion.flow, (small.shape[-2], small.shape[-1]))
@@ -95,14 +113,18 @@ def steady(
     keep, hold = trust * (1 - torch.maximum(1 / age, rate)), trust * (1 - rate)
     reference = torch.lerp(small, reference, keep)
 
-    past = warp(torch.cat((memory.output, memory.texture), 1), motion.flow, "cubic")
+    past = warp(torch.cat((memory.mean, memory.texture), 1), motion.flow, "cubic")
     weights = enlarge(torch.cat((keep, hold), 1), (now.shape[-2], now.shape[-1]))
-    output, texture = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
+    mean, texture = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
+    size = (memory.gains.shape[-2], memory.gains.shape[-1])
+    before = warp(memory.gains, resize_flow(motion.flow, size))
+    output, gains = _crisp(mean + texture, frame, before, average(keep, _FINE // 2))
 
     same = (now == memory.source).all()
     output = torch.where(same, memory.output, output)
+    mean = torch.where(same, memory.mean, mean)
     texture = torch.where(same, memory.texture, texture)
-    return output.to(styled.dtype), Memory(now, output, texture, reference, age)
+    return output.to(styled.dtype), Memory(now, output, mean, texture, gains, reference, age)
 
 
 def _same_light(source: Tensor, reference: Tensor) -> Tensor:
@@ -138,50 +160,73 @@ def _rate(flow: Tensor, consistency: float) -> Tensor:
     return rate
 
 
-def _merge(
-    frame: Tensor, output: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
-) -> tuple[Tensor, Tensor]:
+def _merge(frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor) -> tuple[Tensor, Tensor]:
     """Bring the moved past up to date with the current frame.
 
     Args:
         frame: the stylised frame, [1, 3, H, W].
-        output, texture: of the past, moved, [1, 3, H, W].
+        past, texture: the mean and the texture, moved, [1, 3, H, W].
         keep: share of the past in the mean, 0..1, [1, 1, H, W].
         hold: share of the past in the texture's variance, 0..1, [1, 1, H, W].
 
     Returns:
-        The new output in [0, 1], and its texture.
+        The new mean and its texture; their sum lies in [0, 1].
     """
     size = (frame.shape[-2], frame.shape[-1])
-    past = output - texture
     fresh = frame + (1 - keep) * enlarge(_tint(past - frame, keep), size)
     mean = torch.lerp(fresh, past, keep)
 
     change = detail(fresh - past, _FINE)
     novelty = keep * change  # detail of the frame that the new mean lacks
-    texture = texture - (1 - keep) * change  # what the old output has beyond the new mean
+    texture = texture - (1 - keep) * change  # what the past has beyond the new mean
     texture = hold.sqrt() * texture + (1 - hold).sqrt() * novelty
-    texture = texture * enlarge(_gain(novelty, texture, keep), size)
 
-    fine = detail(luma(mean), _FINE) + luma(texture)
+    grey, grey_novelty = luma(texture), luma(novelty)
+    tint = (texture - grey) * enlarge(_gain(novelty - grey_novelty, texture - grey, keep), size)
+    plain = detail(luma(mean), _FINE)
     least, most = range3(detail(luma(frame), _FINE))
-    varies = enlarge(mean3(average(luma(novelty).square(), 2)).sqrt(), size)
-    slack = varies * (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
-    texture = texture + (fine.clamp(least - slack, most + slack) - fine)
-    output = (mean + texture - texture.mean(dim=(2, 3), keepdim=True)).clamp(0, 1)  # texture holds no colour
-    return output, output - mean
+    varies = enlarge(mean3(average(grey_novelty.square(), 2)).sqrt(), size)
+    slack = _SLACK * varies * (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
+    grey = (plain + grey).clamp(least - slack, most + slack) - plain
+    texture = tint + grey * enlarge(_gain(grey_novelty, grey, keep), size)
+    whole = (mean + texture - texture.mean(dim=(2, 3), keepdim=True)).clamp(0, 1)  # texture holds no colour
+    return mean, whole - mean
+
+
+def _crisp(image: Tensor, frame: Tensor, before: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Give `image` the local contrast of the stylised frames, which averaging and resampling wear down.
+
+    In two bands, since they cost the finest detail the most. Not part of the history: it would add up there.
+
+    Args:
+        image: what the history says, [1, 3, H, W].
+        frame: the stylised frame, [1, 3, H, W].
+        before: the gains of the two bands in the past, moved, at 1/_FINE of the size, [1, 2, h, w].
+        keep: share of the past in the new gains, [1, 1, h, w].
+
+    Returns:
+        The crisp image in [0, 1], and the gains.
+    """
+    there, wanted = detail(luma(image), _FINE), detail(luma(frame), _FINE)
+    soft, soft_wanted = mean3(there), mean3(wanted)
+    fine, fine_wanted = there - soft, wanted - soft_wanted
+    found = torch.cat((soft.abs(), steepness(fine)), 1)
+    aim = torch.cat((soft_wanted.abs(), steepness(fine_wanted)), 1)
+    ratio = (mean3(average(aim, _FINE)) + 1e-4) / (mean3(average(found, _FINE)) + 1e-4)
+    gains = torch.lerp(ratio.clamp(1 / _MOST_GAIN, _MOST_GAIN), before, keep)
+    low, high = enlarge(gains, (image.shape[-2], image.shape[-1])).chunk(2, dim=1)
+    return (image - there + soft * low + fine * high).clamp(0, 1), gains
 
 
 def _gain(novelty: Tensor, texture: Tensor, keep: Tensor) -> Tensor:
     """Factor that brings the texture to the contrast it has in the current frame, at 1/_FINE of the size.
 
-    The mean holds a share 1 − keep of the frame, and so of its texture: for texture drawn afresh at each
-    frame, novelty and mean then have a covariance that this texture, being older, lacks with the mean.
+    The mean holds a share (1 − keep)/(1 + keep) of the variance of a texture drawn afresh at each frame; this
+    one must bring the rest, 2 keep/(1 + keep), and the novelty has keep times that.
     """
     shared = (1 - keep) / ((1 + keep) * keep.clamp(min=0.05))
-    wanted = novelty.square().mean(dim=1, keepdim=True) * (1 + shared)
-    there = texture.square().mean(dim=1, keepdim=True)
-    ratio = mean3(average(wanted, _FINE)) / (mean3(average(there, _FINE)) + 1e-7)
+    wanted = gradient_square(novelty) * (1 + shared)
+    ratio = mean3(average(wanted, _FINE)) / (mean3(average(gradient_square(texture), _FINE)) + 1e-7)
     return ratio.sqrt().clamp(max=_MOST_GAIN)
 
 

@@ -37,6 +37,13 @@ def gradient_square(field: Tensor) -> Tensor:
     return (dx.square() + dy.square()).sum(dim=1, keepdim=True)
 
 
+def steepness(image: Tensor) -> Tensor:
+    """|∂x| + |∂y| averaged over channels, forward differences, 0 at the far border: [N, 1, H, W]."""
+    dx = F.pad((image[..., :, 1:] - image[..., :, :-1]).abs().mean(dim=1, keepdim=True), (0, 1, 0, 0))
+    dy = F.pad((image[..., 1:, :] - image[..., :-1, :]).abs().mean(dim=1, keepdim=True), (0, 0, 0, 1))
+    return dx + dy
+
+
 def slope(image: Tensor) -> Tensor:
     """Typical change from pixel to pixel, averaged over channels and 3×3 pixels: [N, 1, H, W]."""
     return mean3((gradient_square(image) / image.shape[1]).sqrt())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from scenivid.flow.filters import average, detail, gradient_square, luma, mean3, range3
+from scenivid.flow.filters import average, detail, gradient_square, luma, mean3, range3, steepness
 
 
 def test_mean3_and_range3_equal_pooling_inside(device: torch.device) -> None:
@@ -30,3 +30,4 @@ def test_luma_of_grey_is_grey_and_gradients_of_a_ramp_are_its_slope() -> None:
     ramp = (torch.arange(10.0) * 0.05).view(1, 1, 1, 10).expand(1, 3, 6, 10)
     assert torch.allclose(luma(ramp), ramp[:, :1])
     assert torch.allclose(gradient_square(ramp)[..., :-1], torch.full((1, 1, 6, 9), 3 * 0.05**2))
+    assert torch.allclose(steepness(ramp)[..., :-1], torch.full((1, 1, 6, 9), 0.05))
