@@ -34,6 +34,7 @@ from scenivid.nets.checkpoint import (
     save_checkpoint,
 )
 from scenivid.nets.translator import Translator
+from scenivid.weights.published import retrieve
 
 NON_COMMERCIAL = "S-Lab Licence 1.0 (non-commercial), of the Scenimefy authors"
 _LARGEST = 200_000_000
@@ -115,16 +116,16 @@ def fetch(entry: Published, dest_dir: Path | None = None) -> Path:
         return target
     _log.warning("downloading %s (%s)", entry.url, entry.licence)
     with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
-        download = Path(scratch) / entry.file
+        fetched = Path(scratch) / entry.file
         try:
-            _download(entry.url, download)
+            retrieve(entry.url, fetched, largest=_LARGEST)
         except (urllib.error.URLError, OSError, ValueError) as exc:
             reason = getattr(exc, "reason", None) or exc
             raise CheckpointError(
                 f"can't download {entry.url} ({reason}); "
                 f"fetch {entry.file} by other means and put it at {local}"
             ) from exc
-        import_checkpoint(download, entry.name, folder)
+        import_checkpoint(fetched, entry.name, folder)
     return target
 
 
@@ -137,19 +138,6 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name == "none":
         raise ConfigError(f"{name!r} can't name a model; use letters, digits, - and _ (`--as NAME`)")
     return name
-
-
-def _download(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=30) as response, target.open("wb") as file:
-        expected = int(response.headers.get("Content-Length") or 0)
-        size = 0
-        while block := response.read(1 << 20):
-            size += len(block)
-            if size > _LARGEST:
-                raise ValueError(f"more than {_LARGEST} bytes")
-            file.write(block)
-    if expected and size != expected:
-        raise ValueError(f"{size} of {expected} bytes came")
 
 
 def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from scenivid.errors import ConfigError
+from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.diffaugment import AdaptiveProbability, diff_augment
@@ -27,9 +27,11 @@ from scenivid.training.gan_losses import (
     path_penalty,
     r1_penalty,
 )
-from scenivid.training.loop import Stateful, generator, update_ema
+from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
 from scenivid.training.world import World
 
+NETWORKS = "stylegan2.pt"
+"""What a run leaves in its folder besides the checkpoint: the networks in the published layout."""
 Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
 """(images [N, 3, H, W] in [-1, 1], w [N, latents, D], noise) to weighted losses by name."""
 
@@ -220,6 +222,27 @@ def freeze(g: Generator, d: Discriminator, settings: GanSettings) -> None:
     d.requires_grad_(True)
     for layer in list(d.convs)[: settings.frozen_d_layers]:
         layer.requires_grad_(False)
+
+
+def train_and_save(
+    program: Program,
+    gan: Gan,
+    recipe: Any,
+    out: Path,
+    minutes: float | None,
+    progress: Callable[[Progress], None] | None,
+) -> Path:
+    """`loop.train`, then write `out`/stylegan2.pt, also when time is up or the user stops it."""
+    peers, path = gan.world.peers(), out / NETWORKS
+    try:
+        train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
+    except Cancelled:
+        if peers.rank == 0:
+            save_networks(gan, path)
+        raise
+    if peers.rank == 0:
+        save_networks(gan, path)
+    return path
 
 
 def save_networks(gan: Gan, path: Path) -> None:

@@ -22,11 +22,11 @@ from scenivid.nets.stylegan2 import Generator, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.training.augment import Augment
 from scenivid.training.data import ImageSet
-from scenivid.training.gan import Gan, GanSettings, sample, save_networks
+from scenivid.training.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.log import grid
-from scenivid.training.loop import Progress, Stateful, generator, train
+from scenivid.training.loop import Progress, Stateful, generator
 from scenivid.training.memory import MemorySet
-from scenivid.training.program_stylegan import NETWORKS, describe, open_images, open_realism, open_stream
+from scenivid.training.program_stylegan import describe, open_images, open_realism, open_stream
 from scenivid.training.realism import RealismSettings
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.segmenters import open_segmenter
@@ -135,11 +135,7 @@ def run(
     if dry_run:
         images[0]
         return out / NETWORKS
-    peers = program.gan.world.peers()
-    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
-    if peers.rank == 0:
-        save_networks(program.gan, out / NETWORKS)
-    return out / NETWORKS
+    return train_and_save(program, program.gan, recipe, out, minutes, progress)
 
 
 class FinetuneProgram:

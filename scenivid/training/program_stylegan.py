@@ -23,10 +23,10 @@ from scenivid.nets.stylegan2 import (
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.training.augment import Augment
 from scenivid.training.data import ImageSet, Stream
-from scenivid.training.gan import Gan, GanSettings, sample, save_networks
+from scenivid.training.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.images import scan
 from scenivid.training.log import grid
-from scenivid.training.loop import Progress, Stateful, train
+from scenivid.training.loop import Progress, Stateful
 from scenivid.training.memory import MemorySet
 from scenivid.training.memory_estimate import estimate, saved_bytes
 from scenivid.training.realism import Realism, RealismSettings
@@ -34,7 +34,6 @@ from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
-NETWORKS = "stylegan2.pt"
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,7 @@ def run(
         return out / NETWORKS
     torch.manual_seed(recipe.run.seed)
     program = StyleGanProgram(recipe, *_networks(recipe), images, open_world())
-    peers = program.gan.world.peers()
-    train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
-    if peers.rank == 0:
-        save_networks(program.gan, out / NETWORKS)
-    return out / NETWORKS
+    return train_and_save(program, program.gan, recipe, out, minutes, progress)
 
 
 class StyleGanProgram:

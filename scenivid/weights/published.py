@@ -58,9 +58,10 @@ def fetch_published(weights: Published, download: bool = True) -> Path:
         raise CheckpointError(f"{weights.name}: no connection to {host}; {advice}")
     _log.info("downloading %s from %s", weights.name, weights.url)
     try:
-        return _download(weights)
+        retrieve(weights.url, weights.path, weights.sha256)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{weights.name} could not be fetched ({error}); {advice}") from error
+    return weights.path
 
 
 @cache
@@ -85,19 +86,33 @@ def _reachable(host: str) -> bool:
     return answered.is_set()
 
 
-def _download(weights: Published) -> Path:
-    digest = hashlib.sha256()
-    weights.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = weights.path.with_name(weights.file + ".partial")
+def retrieve(url: str, path: Path, sha256: str = "", largest: int | None = None) -> None:
+    """Fetch a file; it appears whole or not at all.
+
+    Args:
+        sha256: what the file's SHA-256 begins with.
+        largest: bytes after which to give up.
+
+    Raises:
+        OSError: no connection, or nowhere to write.
+        ValueError: cut short, too large or damaged.
+    """
+    digest, size = hashlib.sha256(), 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
     try:
-        with urllib.request.urlopen(weights.url, timeout=30) as answer, partial.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=30) as answer, partial.open("wb") as file:
+            expected = int(answer.headers.get("Content-Length") or 0)
             while chunk := answer.read(_CHUNK):
+                size += len(chunk)
+                if largest is not None and size > largest:
+                    raise ValueError(f"more than {largest} bytes")
                 digest.update(chunk)
                 file.write(chunk)
-        if not digest.hexdigest().startswith(weights.sha256):
-            raise ValueError(
-                f"damaged: SHA-256 begins with {digest.hexdigest()[:8]}, not {weights.sha256[:8]}"
-            )
-        return partial.replace(weights.path)
+        if expected and size != expected:
+            raise ValueError(f"{size} of {expected} bytes came")
+        if not digest.hexdigest().startswith(sha256):
+            raise ValueError(f"damaged: SHA-256 begins with {digest.hexdigest()[:8]}, not {sha256[:8]}")
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import logging
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import scenes
@@ -132,11 +132,15 @@ def test_cached_published_weights_need_no_network(offline: Path) -> None:
     assert open_estimator("raft-small", CPU) is not None
 
 
+class _Answer(io.BytesIO):
+    headers: ClassVar[dict[str, str]] = {}
+
+
 def test_a_damaged_download_is_refused_and_leaves_nothing(
     offline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(published, "_reachable", lambda host: True)
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b"half a file"))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: _Answer(b"half a file"))
     with pytest.raises(CheckpointError, match="damaged"):
         open_estimator("raft-large", CPU)
     assert not list(offline.rglob("*.p*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,15 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
-from scenivid.errors import ConfigError, DataError
+from scenivid.errors import Cancelled, ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.training.augment import Augment
-from scenivid.training.gan import Gan, GanSettings, sample
+from scenivid.training.gan import NETWORKS, Gan, GanSettings, sample
 from scenivid.training.images import scan
 from scenivid.training.log import read_log
+from scenivid.training.loop import Progress
 from scenivid.training.memory import MemorySet
-from scenivid.training.program_stylegan import NETWORKS, Recipe, run
+from scenivid.training.program_stylegan import Recipe, run
 from scenivid.training.realism import Realism, RealismSettings
 from scenivid.training.recipe import load_recipe
 from scenivid.training.world import World, open_world
@@ -86,6 +88,16 @@ def test_a_stopped_and_continued_run_ends_with_the_same_weights(photos: Path, tm
     for net in whole:
         for key, value in whole[net].items():
             assert torch.equal(value, parts[net][key]), (net, key)
+
+
+def test_ctrl_c_leaves_networks_to_use(photos: Path, tmp_path: Path) -> None:
+    def ctrl_c(now: Progress) -> None:
+        if now.step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Cancelled):
+        run(toy_recipe(photos), tmp_path / "out", progress=ctrl_c)
+    load_generator(tmp_path / "out" / NETWORKS)
 
 
 def test_training_starts_from_published_networks(photos: Path, tmp_path: Path) -> None:
