@@ -43,6 +43,8 @@ _LOOSE_PX = 0.4
 """Misplacement of the history, in half-size pixels, that the source check forgives."""
 _LIGHT = 0.012
 """Difference of mean colour, in [0, 1], at which trust has fallen to 1/e."""
+_CALM = 0.975
+"""Share of the stylised frames' contrast aimed at where they don't flicker; more would flicker more."""
 _MOST_GAIN = 1.6
 """How much detail may be strengthened or weakened to have the contrast of the stylised frames."""
 _FLICKERS = 1 / 6
@@ -115,10 +117,10 @@ def steady(
 
     past = warp(torch.cat((memory.mean, memory.texture), 1), motion.flow, "cubic")
     weights = enlarge(torch.cat((keep, hold), 1), (now.shape[-2], now.shape[-1]))
-    mean, texture = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
+    mean, texture, flickers = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
     size = (memory.gains.shape[-2], memory.gains.shape[-1])
     before = warp(memory.gains, resize_flow(motion.flow, size))
-    output, gains = _crisp(mean + texture, frame, before, average(keep, _FINE // 2))
+    output, gains = _crisp(mean + texture, frame, before, average(keep, _FINE // 2), flickers)
 
     same = (now == memory.source).all()
     output = torch.where(same, memory.output, output)
@@ -160,7 +162,9 @@ def _rate(flow: Tensor, consistency: float) -> Tensor:
     return rate
 
 
-def _merge(frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor) -> tuple[Tensor, Tensor]:
+def _merge(
+    frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Bring the moved past up to date with the current frame.
 
     Args:
@@ -170,7 +174,8 @@ def _merge(frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Ten
         hold: share of the past in the texture's variance, 0..1, [1, 1, H, W].
 
     Returns:
-        The new mean and its texture; their sum lies in [0, 1].
+        The new mean, its texture, their sum in [0, 1]; and where texture flickers, 0..1, at 1/_FINE of the
+        size, [1, 1, h, w].
     """
     size = (frame.shape[-2], frame.shape[-1])
     fresh = frame + (1 - keep) * enlarge(_tint(past - frame, keep), size)
@@ -182,18 +187,24 @@ def _merge(frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Ten
     texture = hold.sqrt() * texture + (1 - hold).sqrt() * novelty
 
     grey, grey_novelty = luma(texture), luma(novelty)
-    tint = (texture - grey) * enlarge(_gain(novelty - grey_novelty, texture - grey, keep), size)
     plain = detail(luma(mean), _FINE)
     least, most = range3(detail(luma(frame), _FINE))
     varies = enlarge(mean3(average(grey_novelty.square(), 2)).sqrt(), size)
-    slack = _SLACK * varies * (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
-    grey = (plain + grey).clamp(least - slack, most + slack) - plain
-    texture = tint + grey * enlarge(_gain(grey_novelty, grey, keep), size)
+    flickers = (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
+    slack = _SLACK * varies * flickers
+    light = (plain + grey).clamp(least - slack, most + slack) - plain
+    most_gain = 1 + _MOST_GAIN * flickers  # what doesn't flicker is structure, which the mean has already
+    light_gain = torch.minimum(enlarge(_gain(grey_novelty, light, keep), size), most_gain)
+    tint, tint_novelty = texture - grey, novelty - grey_novelty
+    tint_gain = torch.minimum(enlarge(_gain(tint_novelty, tint, keep), size), most_gain)
+    texture = light_gain * light + tint_gain * tint
     whole = (mean + texture - texture.mean(dim=(2, 3), keepdim=True)).clamp(0, 1)  # texture holds no colour
-    return mean, whole - mean
+    return mean, whole - mean, average(flickers, _FINE)
 
 
-def _crisp(image: Tensor, frame: Tensor, before: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+def _crisp(
+    image: Tensor, frame: Tensor, before: Tensor, keep: Tensor, flickers: Tensor
+) -> tuple[Tensor, Tensor]:
     """Give `image` the local contrast of the stylised frames, which averaging and resampling wear down.
 
     In two bands, since they cost the finest detail the most. Not part of the history: it would add up there.
@@ -203,6 +214,7 @@ def _crisp(image: Tensor, frame: Tensor, before: Tensor, keep: Tensor) -> tuple[
         frame: the stylised frame, [1, 3, H, W].
         before: the gains of the two bands in the past, moved, at 1/_FINE of the size, [1, 2, h, w].
         keep: share of the past in the new gains, [1, 1, h, w].
+        flickers: where texture flickers, 0..1, [1, 1, h, w].
 
     Returns:
         The crisp image in [0, 1], and the gains.
@@ -212,7 +224,11 @@ def _crisp(image: Tensor, frame: Tensor, before: Tensor, keep: Tensor) -> tuple[
     fine, fine_wanted = there - soft, wanted - soft_wanted
     found = torch.cat((soft.abs(), steepness(fine)), 1)
     aim = torch.cat((soft_wanted.abs(), steepness(fine_wanted)), 1)
-    ratio = (mean3(average(aim, _FINE)) + 1e-4) / (mean3(average(found, _FINE)) + 1e-4)
+    ratio = (
+        (_CALM + (1 - _CALM) * mean3(flickers))
+        * (mean3(average(aim, _FINE)) + 1e-4)
+        / (mean3(average(found, _FINE)) + 1e-4)
+    )
     gains = torch.lerp(ratio.clamp(1 / _MOST_GAIN, _MOST_GAIN), before, keep)
     low, high = enlarge(gains, (image.shape[-2], image.shape[-1])).chunk(2, dim=1)
     return (image - there + soft * low + fine * high).clamp(0, 1), gains
