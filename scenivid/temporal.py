@@ -117,10 +117,11 @@ def steady(
 
     past = warp(torch.cat((memory.mean, memory.texture), 1), motion.flow, "cubic")
     weights = enlarge(torch.cat((keep, hold), 1), (now.shape[-2], now.shape[-1]))
-    mean, texture, flickers = _merge(frame, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
+    fine = detail(luma(frame), _FINE)
+    mean, texture, flickers = _merge(frame, fine, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
     size = (memory.gains.shape[-2], memory.gains.shape[-1])
     before = warp(memory.gains, resize_flow(motion.flow, size))
-    output, gains = _crisp(mean + texture, frame, before, average(keep, _FINE // 2), flickers)
+    output, gains = _crisp(mean + texture, fine, before, average(keep, _FINE // 2), flickers)
 
     same = (now == memory.source).all()
     output = torch.where(same, memory.output, output)
@@ -163,12 +164,13 @@ def _rate(flow: Tensor, consistency: float) -> Tensor:
 
 
 def _merge(
-    frame: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
+    frame: Tensor, fine: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Bring the moved past up to date with the current frame.
 
     Args:
         frame: the stylised frame, [1, 3, H, W].
+        fine: its luma detail, [1, 1, H, W].
         past, texture: the mean and the texture, moved, [1, 3, H, W].
         keep: share of the past in the mean, 0..1, [1, 1, H, W].
         hold: share of the past in the texture's variance, 0..1, [1, 1, H, W].
@@ -188,7 +190,7 @@ def _merge(
 
     grey, grey_novelty = luma(texture), luma(novelty)
     plain = detail(luma(mean), _FINE)
-    least, most = range3(detail(luma(frame), _FINE))
+    least, most = range3(fine)
     varies = enlarge(mean3(average(grey_novelty.square(), 2)).sqrt(), size)
     flickers = (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
     slack = _SLACK * varies * flickers
@@ -203,7 +205,7 @@ def _merge(
 
 
 def _crisp(
-    image: Tensor, frame: Tensor, before: Tensor, keep: Tensor, flickers: Tensor
+    image: Tensor, wanted: Tensor, before: Tensor, keep: Tensor, flickers: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Give `image` the local contrast of the stylised frames, which averaging and resampling wear down.
 
@@ -211,7 +213,7 @@ def _crisp(
 
     Args:
         image: what the history says, [1, 3, H, W].
-        frame: the stylised frame, [1, 3, H, W].
+        wanted: luma detail of the stylised frame, [1, 1, H, W].
         before: the gains of the two bands in the past, moved, at 1/_FINE of the size, [1, 2, h, w].
         keep: share of the past in the new gains, [1, 1, h, w].
         flickers: where texture flickers, 0..1, [1, 1, h, w].
@@ -219,7 +221,7 @@ def _crisp(
     Returns:
         The crisp image in [0, 1], and the gains.
     """
-    there, wanted = detail(luma(image), _FINE), detail(luma(frame), _FINE)
+    there = detail(luma(image), _FINE)
     soft, soft_wanted = mean3(there), mean3(wanted)
     fine, fine_wanted = there - soft, wanted - soft_wanted
     found = torch.cat((soft.abs(), steepness(fine)), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,16 +10,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-SCRIPT = Path(__file__).resolve().parents[1] / "train" / "compare_translators.py"
+from scripts import load_script
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_translators", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("train/compare_translators.py")
     monkeypatch.setattr(module, "CROPS", 6)
     return module
 

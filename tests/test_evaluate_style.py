@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 from PIL import Image
+from scripts import ROOT, load_script
 
 from scenivid.nets.checkpoint import ModelCard
-
-SCRIPT = Path(__file__).resolve().parents[1] / "train" / "evaluate_style.py"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("evaluate_style", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["evaluate_style"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("train/evaluate_style.py")
 
 
 def test_the_identity_answers_noise_with_itself_and_a_constant_with_nothing(script: ModuleType) -> None:
@@ -71,5 +63,5 @@ def test_the_card_for_people_holds_every_figure(script: ModuleType, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["aozora", "gouache"])
 def test_every_embedded_style_has_its_words(script: ModuleType, name: str) -> None:
-    words = script.load_recipe(script.Words, SCRIPT.parent / "cards" / f"{name}.toml")
+    words = script.load_recipe(script.Words, ROOT / "train" / "cards" / f"{name}.toml")
     assert words.description and words.licence and words.data and words.limits

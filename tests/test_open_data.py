@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from PIL import Image
-
-SCRIPT = Path(__file__).resolve().parents[1] / "train" / "prepare_open_data.py"
+from scripts import load_script
 
 COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
@@ -41,12 +38,7 @@ License: CC-BY-4.0
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("prepare_open_data", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["prepare_open_data"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("train/prepare_open_data.py")
 
 
 @pytest.mark.parametrize(

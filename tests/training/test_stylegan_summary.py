@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+from scripts import load_script
 
-SCRIPT = Path(__file__).resolve().parents[2] / "train" / "summarise_chain.py"
-spec = importlib.util.spec_from_file_location("summarise_chain", SCRIPT)
-assert spec is not None and spec.loader is not None
-chain = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(chain)
+chain = load_script("train/summarise_chain.py")
 
 
 def test_runs_are_condensed_and_absent_ones_left_out(tmp_path: Path) -> None:
