@@ -49,6 +49,7 @@ from scenivid.training.translation import (
     with_motion,
 )
 from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
+from scenivid.training.world import end_quietly
 
 logger = logging.getLogger(__name__)
 STYLE = "style.safetensors"
@@ -98,6 +99,8 @@ class TranslatorProgram:
         self.accelerator = _accelerator(recipe)
         self.device: torch.device = self.accelerator.device
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        if world > 1:
+            end_quietly()
         self.peers = Peers(rank, self._any, every=1 if world == 1 else 10)
         endless: Mapping[str, EndlessSet] = dict(sets)
         self.stream = Stream(

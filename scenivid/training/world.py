@@ -7,7 +7,9 @@ between `backward` and the optimiser's step. Start with `accelerate launch -m sc
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,9 @@ from torch import Tensor, nn
 
 from scenivid.errors import DependencyError
 from scenivid.training.loop import Peers
+
+_LETTING_GO_S = 0.2
+"""How long gloo's threads may take to drop the last exchange on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -65,4 +70,14 @@ def open_world() -> World:
     except ImportError as exc:
         raise DependencyError("training on several devices needs: pip install scenivid[train]") from exc
     state = PartialState(cpu=not torch.cuda.is_available())
+    end_quietly()
     return World(torch.device(state.device), state.process_index, state.num_processes)
+
+
+def end_quietly() -> None:
+    """Let gloo's threads finish before Python goes down.
+
+    They own the tensors of the last exchange for a moment longer than the exchange lasts. Freeing one takes
+    the interpreter's lock, and a thread that asks for it while the interpreter ends aborts the process.
+    """
+    atexit.register(time.sleep, _LETTING_GO_S)
