@@ -22,7 +22,7 @@ from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator, open_estimator
 from scenivid.frames import Clip, to_float, to_pixels
 from scenivid.nets.onnx_style import OnnxOptions
-from scenivid.nets.stylizer import StyleState, Stylizer
+from scenivid.nets.stylizer import StyleState, Stylizer, blend_for
 from scenivid.nets.tiling import auto_tile
 from scenivid.nets.zoo import load_style
 from scenivid.stages import Encoding, Stopwatch, uploaded
@@ -43,7 +43,8 @@ class StylizeSettings:
     style: str = "aozora"
     """Name of a style, a .safetensors or .onnx file, or 'none' for the identity."""
     strength: float = 1.0
-    """0 = source, 1 = full style; blended in the encoded (perceptually even) RGB of the video."""
+    """0 = source, 1 = full style. A style with a dial paints with smaller brushes and gentler colour; others
+    are blended in the encoded (perceptually even) RGB of the video."""
     consistency: float = DEFAULT_CONSISTENCY
     """0 = each frame alone, 1 = steadiest."""
     flow: str = "auto"
@@ -209,7 +210,9 @@ class _Chain:
             size: height and width in pixels, and the batch.
         """
         if stylizer is None and settings.style != "none":
-            stylizer = load_style(settings.style, device, settings.precision, onnx=settings.onnx)
+            stylizer = load_style(
+                settings.style, device, settings.precision, strength=settings.strength, onnx=settings.onnx
+            )
         if settings.strength == 0:
             stylizer = None
         if stylizer is None:
@@ -233,8 +236,9 @@ class _Chain:
         if self.settings.consistency > 0:
             styled = self._steadied(source, styled, cuts, watch)
         with watch.stage("steady", on_device=True):
-            if self.settings.strength < 1:
-                styled = torch.lerp(source, styled.float(), self.settings.strength)
+            blend = blend_for(self.stylizer, self.settings.strength)
+            if blend < 1:
+                styled = torch.lerp(source, styled.float(), blend)
             return to_pixels(styled, dtype)
 
     def _steadied(self, source: Tensor, styled: Tensor, cuts: list[bool], watch: Stopwatch) -> Tensor:

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
-from torch import Tensor, cat, nn, no_grad
+from torch import Tensor, cat, nn, no_grad, zeros
 
 from scenivid.errors import ConfigError
 
+GENTLEST = 0.25
+"""Strength below which a network with a dial isn't asked: there, its picture is blended with the source."""
 _SLOPE = 0.1
 
 
@@ -38,6 +40,8 @@ class LiteParams:
     """Residual blocks on the way up, at 1/4 and 1/8."""
     head: int = 16
     """Channels at full resolution, the three of the image included; a multiple of 16."""
+    dial: bool = False
+    """Whether the network can paint at less than full strength (see `Lite.at`)."""
 
     def __post_init__(self) -> None:
         for name in ("widths", "encode_blocks", "middle_dilations", "decode_blocks"):
@@ -96,6 +100,9 @@ class Lite(nn.Module):
         self.head = nn.Conv2d(params.head, params.head, 3)
         self.out = nn.Conv2d(params.head, 3, 3)
         self._initialise()
+        widths = [conv.out_channels for _, conv in self._convolutions()] if params.dial else []
+        self.dial_gain = nn.ParameterList(nn.Parameter(zeros(width)) for width in widths)
+        self.dial_shift = nn.ParameterList(nn.Parameter(zeros(width)) for width in widths)
 
     @property
     def radius(self) -> int:
@@ -116,6 +123,37 @@ class Lite(nn.Module):
         """What `forward` and `encode` give, from one pass."""
         features = self._encode(self._cast(x))
         return self._decode(x, features), [features[layer] for layer in layers]
+
+    def at(self, strength: float) -> Lite:
+        """A network without a dial that paints at this strength.
+
+        Args:
+            strength: `GENTLEST` to 1, where 1 is what `forward` gives. Without a dial it doesn't matter.
+        """
+        if not self.params.dial:
+            return self
+        fixed = Lite(replace(self.params, dial=False)).to(self.stem.weight)
+        with no_grad():
+            for name, value in self.weights_at(strength).items():
+                fixed.get_parameter(name).copy_(value)
+        return fixed.train(self.training)
+
+    def weights_at(self, strength: float) -> dict[str, Tensor]:
+        """The convolutions' weights and biases at a strength, by name, with a graph to the dial.
+
+        The dial scales and shifts what each channel of each convolution gives, in proportion to 1 − strength;
+        and the last convolution, which makes what is added to the image, is scaled by the strength.
+        """
+        restraint, weights = 1 - strength, {}
+        dial = zip(self._convolutions(), self.dial_gain, self.dial_shift, strict=True)
+        for (name, conv), gain, shift in dial:
+            scale = (1 + restraint * gain) * (strength if conv is self.out else 1)
+            weights[f"{name}.weight"] = conv.weight * scale[:, None, None, None]
+            weights[f"{name}.bias"] = conv.bias * scale + restraint * shift
+        return weights
+
+    def _convolutions(self) -> list[tuple[str, nn.Conv2d]]:
+        return [(name, module) for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
 
     def _decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
         y = _merge(skips[3], self.up8(skips[4]))

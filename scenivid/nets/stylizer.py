@@ -14,7 +14,7 @@ from scenivid.errors import ConfigError
 from scenivid.frames import from_signed, pad, to_signed, unpad
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.layerwise import translate_tiled, translate_whole
-from scenivid.nets.lite import Lite
+from scenivid.nets.lite import GENTLEST, Lite
 from scenivid.nets.norms import Moments, smooth
 from scenivid.nets.tiling import check_tile, run_tiled
 from scenivid.nets.translator import Translator
@@ -76,6 +76,8 @@ class LiteStylizer:
     card: ModelCard
     network: Lite
     dtype: torch.dtype
+    dialled: bool = False
+    """Whether the network paints at the strength asked for; otherwise at full strength."""
 
     @property
     def multiple(self) -> int:
@@ -167,22 +169,39 @@ class TranslatorStylizer:
 
 
 def stylizer_for(
-    network: torch.nn.Module, card: ModelCard, device: torch.device, precision: str, smoothing: float
+    network: torch.nn.Module,
+    card: ModelCard,
+    device: torch.device,
+    precision: str,
+    smoothing: float,
+    strength: float = 1.0,
 ) -> Stylizer:
     """Move a trained network to its device and precision and wrap it.
+
+    Args:
+        strength: For networks with a dial; the others work at full strength whatever it is.
 
     Raises:
         ConfigError: The network isn't a style, or the precision doesn't suit the device.
     """
     dtype = choose_dtype(precision, device)
+    dialled = isinstance(network, Lite) and network.params.dial
+    if isinstance(network, Lite):
+        network = network.at(max(strength, GENTLEST))
     network = network.eval().requires_grad_(False).to(device, dtype)
     network = network.to(memory_format=torch.channels_last)
     if isinstance(network, Lite):
-        return LiteStylizer(card, network, dtype)
+        return LiteStylizer(card, network, dtype, dialled)
     if isinstance(network, Translator):
         network.model[-2].float()  # the last convolution decides the colours: 1 % of the work, no banding
         return TranslatorStylizer(card, network, dtype, smoothing)
     raise ConfigError(f"{card.name!r} is a {card.architecture} network, not a style")
+
+
+def blend_for(stylizer: Stylizer, strength: float) -> float:
+    """Share of the stylised frame in a blend with the source: what a dial hasn't already done."""
+    dialled = isinstance(stylizer, LiteStylizer) and stylizer.dialled
+    return min(strength / GENTLEST, 1.0) if dialled else strength
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

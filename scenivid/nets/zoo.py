@@ -106,6 +106,7 @@ def load_style(
     device: torch.device,
     precision: str = "auto",
     *,
+    strength: float = 1.0,
     smoothing: float = SMOOTHING,
     onnx: OnnxOptions | None = None,
 ) -> Stylizer:
@@ -114,6 +115,7 @@ def load_style(
     Args:
         name_or_path: One of `entries()`, a .safetensors file with a card, or any image-to-image .onnx file.
         precision: "auto", "fp32", "bf16" or "fp16"; ONNX networks keep their own.
+        strength: What a network with a dial paints at, 0..1; what is left is blended (`stylizer.blend_for`).
         smoothing: Time constant, in frames, of normalisation moments, for networks that have them; 0 is off.
         onnx: What can't be detected of an ONNX network.
 
@@ -130,7 +132,7 @@ def load_style(
     network, card = load_checkpoint(find(name_or_path))
     if not card.commercial_use:
         _log.warning("style %s is licensed for non-commercial use: %s", card.name, card.licence)
-    return stylizer_for(network, card, device, precision, smoothing)
+    return stylizer_for(network, card, device, precision, smoothing, strength)
 
 
 def _weights_dir() -> Path:

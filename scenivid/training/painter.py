@@ -6,7 +6,7 @@ network can learn all of it, and so that nothing in it depends on what the rest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ from scenivid.training.painter_filters import (
     shock,
     structure,
 )
+
+_SMALLEST = 0.35
+"""Size of the brushes at strength 0, relative to those at 1."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,43 @@ def style_named(name: str) -> Style:
     if name not in STYLES:
         raise ConfigError(f"no painter's style is called {name!r}; there are {', '.join(sorted(STYLES))}")
     return STYLES[name]
+
+
+def softened(style: Style, strength: float) -> Style:
+    """The same hand, more restrained: smaller brushes and less change of colour.
+
+    Args:
+        strength: 1 is the style itself, 0 leaves the colours alone.
+    """
+    if strength == 1:
+        return style
+    brush, palette = style.brush, style.palette
+    size = _SMALLEST + (1 - _SMALLEST) * strength
+    return Style(
+        Brush(
+            broad=brush.broad * size,
+            fine=brush.fine * size,
+            stroke=brush.stroke * size,
+            crisp=brush.crisp * strength,
+            contour=brush.contour * strength,
+            facet=brush.facet * strength,
+        ),
+        replace(
+            palette,
+            lift=palette.lift * strength,
+            contrast=1 + (palette.contrast - 1) * strength,
+            shoulder=palette.shoulder * strength,
+            chroma=palette.chroma * strength,
+            keep=1 + (palette.keep - 1) * strength,
+            hues=tuple(
+                Hue(hue.centre, hue.width, hue.chroma * strength, hue.shift * strength, hue.light * strength)
+                for hue in palette.hues
+            ),
+            shadow=(palette.shadow[0] * strength, palette.shadow[1] * strength),
+            light=(palette.light[0] * strength, palette.light[1] * strength),
+            bloom=palette.bloom * strength,
+        ),
+    )
 
 
 @torch.no_grad()

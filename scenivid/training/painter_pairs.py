@@ -20,7 +20,7 @@ from scenivid.errors import ConfigError
 from scenivid.frames import to_float, to_pixels
 from scenivid.training.images import Entry, decode, scan
 from scenivid.training.loop import generator
-from scenivid.training.painter import paint, style_named
+from scenivid.training.painter import paint, softened, style_named
 
 logger = logging.getLogger(__name__)
 _AT_ONCE = 8
@@ -63,21 +63,34 @@ class Pairs:
         return len(self.source)
 
 
-def painted_pairs(photos: Path, style: str, settings: PairSettings, seed: int, cache: Path) -> Pairs:
-    """Every view of every photograph, in a fixed order; painted the first time, read from `cache` afterwards.
+def painted_pairs(
+    photos: Path,
+    style: str,
+    settings: PairSettings,
+    seed: int,
+    cache: Path,
+    strength: float = 1.0,
+    every: int = 1,
+) -> Pairs:
+    """Views of photographs in a fixed order; painted the first time, read from `cache` afterwards.
 
     Interrupted painting goes on where it stopped.
+
+    Args:
+        strength: see `painter.softened`.
+        every: 2 paints every second view, and so on; 1 paints all of them.
 
     Raises:
         DataError: no usable photographs.
         ConfigError: no such style.
     """
     entries = scan(photos, smallest=settings.size)
-    look = style_named(style)
-    key = json.dumps([style, repr(look), asdict(settings), seed, [entry.name for entry in entries]])
+    look = softened(style_named(style), strength)
+    names = [entry.name for entry in entries]
+    key = json.dumps([style, repr(look), asdict(settings), seed, names] + ([every] if every > 1 else []))
     folder = cache / f"{style}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(number, view) for view in range(settings.views) for number in range(len(entries))]
+    jobs = [(number, view) for view in range(settings.views) for number in range(len(entries))][::every]
     parts = []
     for first in range(0, len(jobs), _AT_ONCE):
         path = folder / f"{first:06d}.npy"

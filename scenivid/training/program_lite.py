@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from scenivid.errors import ConfigError
 from scenivid.frames import to_float
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
 from scenivid.nets.efficientnet import EfficientNetLite0, load_efficientnet
-from scenivid.nets.lite import Lite, LiteParams
+from scenivid.nets.lite import GENTLEST, Lite, LiteParams
 from scenivid.training.augment import Augment
 from scenivid.training.images import scan
 from scenivid.training.lite_losses import inner, reconstruction, twin_difference
@@ -90,6 +91,9 @@ class Recipe:
     start: Path | None = None
     """A lite checkpoint to start from; none = from scratch."""
     network: LiteParams = LiteParams(widths=(32, 64, 80, 80), middle_dilations=(1, 2))
+    strengths: tuple[float, ...] = ()
+    """Strengths below 1 for a network with a dial: each is painted for a quarter of the pairs, and every
+    second step trains one of them."""
     pairs: PairSettings = PairSettings()
     degrade: Degrade = Degrade()
     weights: Weights = Weights()
@@ -118,6 +122,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.crop % Lite.multiple or self.crop > self.pairs.size:
             raise ConfigError(f"crop must be a multiple of {Lite.multiple} and at most pairs.size")
+        if bool(self.strengths) != self.network.dial:
+            raise ConfigError(
+                "strengths are for a network with a dial (network.dial = true), and it needs some"
+            )
+        if not all(GENTLEST <= strength < 1 for strength in self.strengths):
+            raise ConfigError(f"strengths must be at least {GENTLEST} and below 1")
         if len(self.painting_zoom) != 2:
             raise ConfigError("painting_zoom takes two numbers")
         if not 0 <= self.twins <= self.batch or self.reach >= self.crop // 2:
@@ -139,10 +149,12 @@ def run(
         ConfigError: no such style, or settings that don't fit each other.
         CheckpointError: `recipe.start` doesn't fit the network.
     """
-    pairs = painted_pairs(
-        recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, recipe.cache or out / "pairs"
+    cache = recipe.cache or out / "pairs"
+    pairs, *gentler = (
+        painted_pairs(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
+        for strength, every in ((1.0, 1), *((strength, 4) for strength in recipe.strengths))
     )
-    program = LiteProgram(recipe, pairs)
+    program = LiteProgram(recipe, pairs, gentler)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info("lite: %s parameters, %d pairs, %d steps", f"{parameters:,}", len(pairs), recipe.run.steps)
     weights = out / f"{recipe.style}.safetensors"
@@ -177,14 +189,19 @@ def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
 class LiteProgram:
     """The network, its average, and the discriminator if there is one, as the training loop wants them."""
 
-    def __init__(self, recipe: Recipe, pairs: Pairs) -> None:
+    def __init__(self, recipe: Recipe, pairs: Pairs, gentler: Sequence[Pairs] = ()) -> None:
+        """`gentler` are the pairs of `recipe.strengths`, in their order."""
         self.recipe, self.pairs = recipe, pairs
-        self.chances = None if recipe.balance_from is None else hue_chances(pairs)
+        self.levels = dict(zip((1.0, *recipe.strengths), (pairs, *gentler), strict=True))
+        self.chances = {
+            strength: None if recipe.balance_from is None else hue_chances(painted)
+            for strength, painted in self.levels.items()
+        }
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
         if recipe.start is not None:
-            load_strictly(self.net, load_checkpoint(recipe.start)[0].state_dict(), str(recipe.start))
+            _start(self.net, recipe.start)
         self.net.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
@@ -208,12 +225,17 @@ class LiteProgram:
             parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
         return parts
 
+    def strength(self, index: int) -> float:
+        """What step `index` trains: full strength, and at every second step the others in turn."""
+        others = self.recipe.strengths
+        return others[index // 2 % len(others)] if others and index % 2 else 1.0
+
     def batch(self, index: int) -> Batch:
         """The crops of step `index`."""
-        recipe = self.recipe
+        recipe, strength = self.recipe, self.strength(index)
         return draw_batch(
-            self.pairs, recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
-            recipe.run.seed, index, self.chances if _balanced(recipe, index) else None,
+            self.levels[strength], recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
+            recipe.run.seed, index, self.chances[strength] if _balanced(recipe, index) else None,
         )  # fmt: skip
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
@@ -225,7 +247,7 @@ class LiteProgram:
         source = batch.source.to(self.device, memory_format=torch.channels_last)
         target = batch.target.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
-            output = self.net(source)
+            output = self._paint(source, self.strength(index))
         losses = reconstruction(inner(output), inner(target), recipe.vivid)
         if batch.shifts and recipe.weights.temporal:
             losses["temporal"] = twin_difference(output, batch.shifts)
@@ -251,6 +273,13 @@ class LiteProgram:
         size = self.recipe.crop
         return grid([source[..., :size, :size], target[..., :size, :size], output])
 
+    def _paint(self, source: Tensor, strength: float) -> Tensor:
+        if strength == 1:
+            output: Tensor = self.net(source)
+        else:
+            output = functional_call(self.net, self.net.weights_at(strength), (source,))
+        return output
+
     def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
             return eye.forward_features(images)
@@ -263,7 +292,7 @@ class LiteProgram:
     def _seen(self, eye: EfficientNetLite0, output: Tensor, target: Tensor, index: int) -> dict[str, Tensor]:
         """What EfficientNet-Lite0 says of the result: beside its own painting, and among real paintings."""
         recipe, losses = self.recipe, {}
-        judged = self.critic is not None and index >= recipe.adversarial_from
+        judged = self.critic is not None and index >= recipe.adversarial_from and self.strength(index) == 1
         count = len(output) if judged else recipe.perceptual_crops
         found = self._look(eye, inner(output[:count]))
         if recipe.weights.perceptual:
@@ -284,6 +313,15 @@ class LiteProgram:
             self.critic_optimizer.step()
             losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
         return losses
+
+
+def _start(net: Lite, path: Path) -> None:
+    """Weights of a lite style; one without a dial leaves `net`'s dial as it is."""
+    dial = {name: value for name, value in net.state_dict().items() if name.startswith("dial_")}
+    held = load_checkpoint(path)[0]
+    if isinstance(held, Lite) and not net.params.dial:
+        held = held.at(1.0)
+    load_strictly(net, dial | held.state_dict(), str(path))
 
 
 def _balanced(recipe: Recipe, index: int) -> bool:

@@ -79,6 +79,8 @@ class Recipe:
             raise ConfigError("batch, accumulate, epochs and discriminator_width must be at least 1")
         if not 0 <= self.ema < 1 or not 0 <= self.constant <= 1 or len(self.betas) != 2:
             raise ConfigError("ema must lie in [0, 1), constant in [0, 1], and betas takes two numbers")
+        if self.lite.dial:
+            raise ConfigError("lite.dial: only `train lite` trains a dial")
         multiple = Lite.multiple if self.generator == "lite" else Translator.multiple
         if self.augment.size % multiple:
             raise ConfigError(f"augment.size {self.augment.size} must be a multiple of {multiple}")
@@ -122,6 +124,8 @@ def build(recipe: Recipe, supervised: bool) -> dict[str, Any]:
         parts["heads_pair"] = ProjectionHeads(channels, contrast.width)
     if recipe.start is not None:
         held, start = load_checkpoint(recipe.start)
+        if isinstance(held, Lite):
+            held = held.at(1.0)
         if start.architecture != recipe.generator or held.params != net.params:
             raise CheckpointError(
                 f"{recipe.start} is a {start.architecture} with {held.params}; "

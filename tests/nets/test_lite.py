@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch.func import functional_call
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import Lite, LiteParams, receptive_radius
@@ -98,3 +101,36 @@ def test_low_precision_adds_to_the_image_in_full_precision() -> None:
 def test_odd_sizes_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="lite"):
         LiteParams(**values)  # type: ignore[arg-type]
+
+
+def dialled() -> Lite:
+    network = _loud(replace(SMALL, dial=True)).train()  # unclamped
+    with torch.no_grad():
+        for parameter in (*network.dial_gain, *network.dial_shift):
+            parameter.normal_(0, 0.2)
+    return network
+
+
+def test_the_dial_leaves_full_strength_alone_and_moves_the_rest() -> None:
+    network, image = dialled(), torch.rand(1, 3, 32, 48)
+    assert torch.allclose(network.at(1.0)(image), network(image), atol=1e-6)
+    half = network.at(0.5)(image)
+    assert (half - network(image)).abs().max() > 0.01
+    blend = torch.lerp(image, network(image), 0.5)
+    assert (half - blend).abs().max() > 0.01
+
+
+def test_the_fixed_network_is_what_training_sees() -> None:
+    network, image = dialled(), torch.rand(2, 3, 32, 48)
+    seen = functional_call(network, network.weights_at(0.3), (image,))
+    assert torch.allclose(network.at(0.3)(image), seen, atol=1e-6)
+    seen.mean().backward()
+    assert all(parameter.grad is not None for parameter in network.dial_gain)
+    assert not network.at(0.3).params.dial
+
+
+def test_a_new_dial_is_a_blend_and_a_network_without_one_stays_itself() -> None:
+    network, image = Lite(replace(SMALL, dial=True)).train(), torch.rand(1, 3, 32, 32)
+    assert torch.allclose(network.at(0.4)(image), torch.lerp(image, network(image), 0.4), atol=1e-6)
+    plain = Lite(SMALL)
+    assert plain.at(0.4) is plain

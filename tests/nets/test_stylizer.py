@@ -9,7 +9,7 @@ from torch import Tensor
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.stylizer import StyleState, Stylizer, choose_dtype, stylizer_for
+from scenivid.nets.stylizer import StyleState, Stylizer, blend_for, choose_dtype, stylizer_for
 from scenivid.nets.tiling import auto_tile, run_blended
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
 
@@ -137,3 +137,15 @@ def test_blended_windows_of_an_exact_network_are_exact() -> None:
 def test_what_is_not_a_style_is_refused() -> None:
     with pytest.raises(ConfigError, match="not a style"):
         stylizer_for(torch.nn.Conv2d(3, 3, 1), ModelCard("x", "patch_discriminator"), CPU, "fp32", 0)
+
+
+def test_a_dial_does_what_a_blend_would_have_done() -> None:
+    network = Lite(LiteParams((16, 16, 16, 16), (0, 0), (1,), (1, 0), dial=True))
+    card = ModelCard("dialled", "lite")
+    strong = stylizer_for(network, card, CPU, "fp32", 0, strength=0.6)
+    faint = stylizer_for(network, card, CPU, "fp32", 0, strength=0.05)
+    assert blend_for(strong, 0.6) == 1 and blend_for(faint, 0.05) == pytest.approx(0.2)
+    assert blend_for(lite(), 0.6) == 0.6
+    frames = torch.rand(1, 3, 32, 32)
+    styled = strong.translate(frames, [True], None, None)[0]
+    assert torch.allclose(styled, network.eval().at(0.6)(frames), atol=1e-5)

@@ -136,7 +136,28 @@ def test_twins_that_agree_cost_nothing() -> None:
     assert float(twin_difference(output, ((0, 0),))) > 0.1
 
 
+def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -> None:
+    plain = run(recipe, tmp_path / "plain")
+    network = replace(recipe.network, dial=True)
+    recipe = replace(recipe, network=network, strengths=(0.25, 0.5), start=plain)
+    program = LiteProgram(recipe, _darkening(), [_darkening(), _darkening()])
+    assert [program.strength(index) for index in range(5)] == [1.0, 0.25, 1.0, 0.5, 1.0]
+    for index in range(2):
+        program.step(index)
+    assert all(parameter.abs().max() > 0 for parameter in program.net.dial_shift)
+    net, card = load_checkpoint(run(recipe, tmp_path / "dialled"))
+    assert isinstance(net, Lite) and net.params.dial and card.params["dial"]
+    without = replace(
+        recipe, network=TINY.network, strengths=(), start=tmp_path / "dialled/aozora.safetensors"
+    )
+    LiteProgram(without, _darkening())
+
+
 def test_settings_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="dial"):
+        replace(TINY, strengths=(0.5,))
+    with pytest.raises(ConfigError, match="at least"):
+        replace(TINY, network=replace(TINY.network, dial=True), strengths=(0.1,))
     with pytest.raises(ConfigError, match="crop"):
         replace(TINY, crop=96)
     with pytest.raises(ConfigError, match="twins"):
