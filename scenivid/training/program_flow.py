@@ -30,13 +30,12 @@ from scenivid.training.loop import (
     Progress,
     Stateful,
     read_checkpoint,
-    set_learning_rate,
     train,
     update_ema,
-    warmup_then_cosine,
 )
 from scenivid.training.motion import MotionRecipe, motion_pair
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

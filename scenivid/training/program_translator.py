@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenivid.errors import ConfigError, DependencyError
 from scenivid.frames import to_float
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite
@@ -29,14 +28,13 @@ from scenivid.training.loop import (
     Peers,
     Progress,
     Stateful,
-    constant_then_linear,
     seed_all,
-    set_learning_rate,
     train,
     update_ema,
 )
 from scenivid.training.memory_estimate import estimate, saved_bytes
 from scenivid.training.perceptual import open_distance
+from scenivid.training.schedule import constant_then_linear, set_learning_rate
 from scenivid.training.temporal_loss import draw_motion
 from scenivid.training.translation import (
     Batch,
@@ -49,7 +47,7 @@ from scenivid.training.translation import (
     with_motion,
 )
 from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
-from scenivid.training.world import end_quietly
+from scenivid.training.world import open_accelerator
 
 logger = logging.getLogger(__name__)
 STYLE = "style.safetensors"
@@ -96,11 +94,9 @@ class TranslatorProgram:
     def __init__(self, recipe: Recipe, sets: Mapping[str, ImageSet | PairSet]) -> None:
         self.recipe, self.sets = recipe, sets
         seed_all(recipe.run.seed)
-        self.accelerator = _accelerator(recipe)
+        self.accelerator = open_accelerator(recipe.device, recipe.precision)
         self.device: torch.device = self.accelerator.device
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        if world > 1:
-            end_quietly()
         self.peers = Peers(rank, self._any, every=1 if world == 1 else 10)
         endless: Mapping[str, EndlessSet] = dict(sets)
         self.stream = Stream(
@@ -290,23 +286,6 @@ def describe(recipe: Recipe) -> str:
         f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
         f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
     )
-
-
-def _accelerator(recipe: Recipe) -> Any:
-    try:
-        from accelerate import Accelerator
-        from accelerate.utils import DistributedDataParallelKwargs
-    except ImportError as exc:
-        raise DependencyError("training needs accelerate: pip install scenivid[train]") from exc
-    try:
-        return Accelerator(
-            cpu=recipe.device == "cpu",
-            mixed_precision="bf16" if recipe.precision == "bf16" else "no",
-            # The only buffers are the blur's constants, and a network runs twice before one backward pass.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-        )
-    except ValueError as exc:  # accelerate keeps one state a process
-        raise ConfigError(f"this process can't train with these settings any more: {exc}") from exc
 
 
 def _add(sums: dict[str, Tensor], losses: Mapping[str, Tensor], parts: int) -> None:

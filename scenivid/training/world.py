@@ -1,4 +1,4 @@
-"""The processes that train one GAN together: gradients averaged by hand.
+"""The processes that train together: wrapped by Accelerate, or for a GAN with gradients averaged by hand.
 
 DistributedDataParallel hooks into one backward pass of one forward; R1 and the path length differentiate
 twice and run parts of a network on their own. So each process draws its own batch, and gradients are averaged
@@ -12,11 +12,12 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from scenivid.errors import DependencyError
+from scenivid.errors import ConfigError, DependencyError
 from scenivid.training.loop import Peers
 
 _LETTING_GO_S = 0.2
@@ -70,11 +71,41 @@ def open_world() -> World:
     except ImportError as exc:
         raise DependencyError("training on several devices needs: pip install scenivid[train]") from exc
     state = PartialState(cpu=not torch.cuda.is_available())
-    end_quietly()
+    _end_quietly()
     return World(torch.device(state.device), state.process_index, state.num_processes)
 
 
-def end_quietly() -> None:
+def open_accelerator(device: str, precision: str) -> Any:
+    """Accelerate for a program whose gradients DistributedDataParallel averages.
+
+    Args:
+        device: "cpu" forbids others.
+        precision: "bf16" for autocast.
+
+    Raises:
+        DependencyError: accelerate isn't installed.
+        ConfigError: This process already trains with other settings.
+    """
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+    except ImportError as exc:
+        raise DependencyError("training needs accelerate: pip install scenivid[train]") from exc
+    try:
+        accelerator = Accelerator(
+            cpu=device == "cpu",
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            # The only buffers are the blur's constants, and a network runs twice before one backward pass.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        )
+    except ValueError as exc:  # accelerate keeps one state a process
+        raise ConfigError(f"this process can't train with these settings any more: {exc}") from exc
+    if accelerator.num_processes > 1:
+        _end_quietly()
+    return accelerator
+
+
+def _end_quietly() -> None:
     """Let gloo's threads finish before Python goes down.
 
     They own the tensors of the last exchange for a moment longer than the exchange lasts. Freeing one takes

@@ -168,3 +168,15 @@ def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="can't write"):
         save_checkpoint(target, Lite(PARAMS), CARD)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "target.safetensors"]
+
+
+def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(tmp_path: Path) -> None:
+    network = Lite(PARAMS)
+    for filler in range(0, 300, 4):
+        path = tmp_path / f"{filler}.safetensors"
+        save_checkpoint(path, network, dataclasses.replace(CARD, notes="n" * filler))
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    else:
+        pytest.fail("no header of such a length was made")
+    assert load_checkpoint(path)[1].name == CARD.name

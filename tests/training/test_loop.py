@@ -24,14 +24,13 @@ from scenivid.errors import Cancelled, CheckpointError, ConfigError
 from scenivid.training.log import grid, read_log
 from scenivid.training.loop import (
     Progress,
-    constant_then_linear,
     generator,
     read_checkpoint,
     train,
     update_ema,
-    warmup_then_cosine,
 )
 from scenivid.training.recipe import RunSettings, load_recipe
+from scenivid.training.schedule import constant_then_linear, warmup_then_cosine
 
 
 @dataclass(frozen=True)
