@@ -43,8 +43,8 @@ class StylizeSettings:
     style: str = "aozora"
     """Name of a style, a .safetensors or .onnx file, or 'none' for the identity."""
     strength: float = 1.0
-    """0 = source, 1 = full style. A style with a dial paints with smaller brushes and gentler colour; others
-    are blended in the encoded (perceptually even) RGB of the video."""
+    """0 = source, 1 = full style. A style with a dial paints with smaller brushes and gentler colour, down to
+    0.25; below that, and for other styles, frames are blended in the encoded (perceptually even) RGB."""
     consistency: float = DEFAULT_CONSISTENCY
     """0 = each frame alone, 1 = steadiest."""
     flow: str = "auto"

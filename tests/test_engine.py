@@ -19,6 +19,7 @@ from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
 from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
+from scenivid.nets.zoo import load_style
 from scenivid.stages import Encoding, Stopwatch
 from scenivid.video.open import open_video
 
@@ -46,16 +47,20 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def style(tmp_path: Path) -> str:
+def _random_style(folder: Path, params: LiteParams) -> str:
     """A lite network with random weights: it changes pictures visibly, and depends on its surroundings."""
-    network = Lite(LiteParams())
+    network = Lite(params)
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.02 * torch.randn_like(weight))
-    path = tmp_path / "random.safetensors"
-    save_checkpoint(path, network, ModelCard(name="random", architecture="lite", params=vars(LiteParams())))
+    path = folder / "random.safetensors"
+    save_checkpoint(path, network, ModelCard(name="random", architecture="lite", params=vars(params)))
     return str(path)
+
+
+@pytest.fixture
+def style(tmp_path: Path) -> str:
+    return _random_style(tmp_path, LiteParams())
 
 
 def _read(path: Path) -> tuple[Tensor, list[Fraction]]:
@@ -103,6 +108,27 @@ def test_strength_goes_from_the_source_to_the_style(clip: Path, style: str) -> N
     assert torch.equal(results[0], source)
     distances = [(result.float() - source.float()).abs().mean().item() for result in results]
     assert distances == sorted(distances) and distances[1] > 0.1
+
+
+def test_a_style_with_a_dial_goes_from_the_source_to_the_style(clip: Path, tmp_path: Path) -> None:
+    source, _ = _read(clip)
+    style = _random_style(tmp_path, LiteParams(dial=True))
+    settings = replace(IDENTITY, style=style, precision="fp32", consistency=0.0)
+    distances = []
+    for strength in (0.0, 0.1, 0.3, 0.6, 1.0):
+        result, _ = _run(clip, f"{strength}.mkv", replace(settings, strength=strength))
+        distances.append((result.float() - source.float()).abs().mean().item())
+    assert distances == sorted(distances) and distances[0] == 0 and distances[1] > 0.1
+
+
+def test_a_stylizer_passed_in_at_full_strength_is_blended(clip: Path, tmp_path: Path) -> None:
+    style = _random_style(tmp_path, LiteParams(dial=True))
+    settings = replace(IDENTITY, style=style, precision="fp32", consistency=0.0, strength=0.5)
+    full, _ = _run(clip, "full.mkv", replace(settings, strength=1.0))
+    out = clip.with_name("passed.mkv")
+    stylize(clip, out, settings, stylizer=load_style(style, torch.device("cpu"), "fp32"))
+    blended = (_read(clip)[0].float() + full.float()) / 2
+    assert (_read(out)[0].float() - blended).abs().max() <= 1
 
 
 def test_start_and_duration_choose_frames_by_time(clip: Path) -> None:

@@ -47,6 +47,7 @@ class _Unit(nn.Module):
 def export_onnx(name_or_path: str, path: Path) -> float:
     """Write a style as ONNX: float32 "image" in, "styled" out, [N, 3, H, W] in [0, 1], any N, H and W.
 
+    A network with a dial is exported at full strength.
     H and W must be multiples of the metadata entry `scenivid_multiple`; the card is in `scenivid_card`.
     The file is run by onnxruntime at a size other than the traced one and compared before it is kept.
 

@@ -7,6 +7,7 @@ is painted as one region instead of with a halo around its edge.
 
 No checkerboard, no dark border, by construction: going down is a 2 × 2 mean and a convolution, going up is
 bilinear and a convolution, and all padding replicates, so that a flat image comes out flat to the last row.
+A network with a dial can paint less strongly: see `Lite.at`.
 Channels are multiples of 16 and memory is channels-last, which is what bf16 matrix units like.
 """
 
@@ -128,7 +129,10 @@ class Lite(nn.Module):
         """A network without a dial that paints at this strength.
 
         Args:
-            strength: `GENTLEST` to 1, where 1 is what `forward` gives. Without a dial it doesn't matter.
+            strength: `GENTLEST` to 1, where 1 is what `forward` gives.
+
+        Returns:
+            A copy; the network itself if it has no dial.
         """
         if not self.params.dial:
             return self

@@ -76,8 +76,8 @@ class LiteStylizer:
     card: ModelCard
     network: Lite
     dtype: torch.dtype
-    dialled: bool = False
-    """Whether the network paints at the strength asked for; otherwise at full strength."""
+    strength: float = 1.0
+    """What the network paints at: less than 1 only if it has a dial that was turned down."""
 
     @property
     def multiple(self) -> int:
@@ -179,19 +179,23 @@ def stylizer_for(
     """Move a trained network to its device and precision and wrap it.
 
     Args:
-        strength: For networks with a dial; the others work at full strength whatever it is.
+        strength: 0..1, for networks with a dial, which paint at no less than `GENTLEST`; the others paint at
+            full strength. `blend_for` tells what is left to do.
 
     Raises:
-        ConfigError: The network isn't a style, or the precision doesn't suit the device.
+        ConfigError: The network isn't a style, the precision doesn't suit the device, or no such strength.
     """
+    if not 0 <= strength <= 1:
+        raise ConfigError(f"strength must lie in [0, 1], got {strength}")
     dtype = choose_dtype(precision, device)
-    dialled = isinstance(network, Lite) and network.params.dial
-    if isinstance(network, Lite):
-        network = network.at(max(strength, GENTLEST))
+    painted_at = 1.0
+    if isinstance(network, Lite) and network.params.dial:
+        painted_at = max(strength, GENTLEST)
+        network = network.at(painted_at)
     network = network.eval().requires_grad_(False).to(device, dtype)
     network = network.to(memory_format=torch.channels_last)
     if isinstance(network, Lite):
-        return LiteStylizer(card, network, dtype, dialled)
+        return LiteStylizer(card, network, dtype, painted_at)
     if isinstance(network, Translator):
         network.model[-2].float()  # the last convolution decides the colours: 1 % of the work, no banding
         return TranslatorStylizer(card, network, dtype, smoothing)
@@ -199,9 +203,9 @@ def stylizer_for(
 
 
 def blend_for(stylizer: Stylizer, strength: float) -> float:
-    """Share of the stylised frame in a blend with the source: what a dial hasn't already done."""
-    dialled = isinstance(stylizer, LiteStylizer) and stylizer.dialled
-    return min(strength / GENTLEST, 1.0) if dialled else strength
+    """Share of the stylised frame in a blend with the source that makes up for what a dial hasn't done."""
+    painted_at = stylizer.strength if isinstance(stylizer, LiteStylizer) else 1.0
+    return min(strength / painted_at, 1.0)
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

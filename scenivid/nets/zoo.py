@@ -115,7 +115,8 @@ def load_style(
     Args:
         name_or_path: One of `entries()`, a .safetensors file with a card, or any image-to-image .onnx file.
         precision: "auto", "fp32", "bf16" or "fp16"; ONNX networks keep their own.
-        strength: What a network with a dial paints at, 0..1; what is left is blended (`stylizer.blend_for`).
+        strength: 0..1. Only networks with a dial heed it, and paint at no less than 0.25: what is left is the
+            caller's to blend (`stylizer.blend_for`).
         smoothing: Time constant, in frames, of normalisation moments, for networks that have them; 0 is off.
         onnx: What can't be detected of an ONNX network.
 

@@ -2,7 +2,8 @@
 
 Supervised on the painted pairs; a temporal loss holds the output still when the input moves by whole pixels,
 is compressed again or carries other noise; EfficientNet-Lite0 features ask for the same content. The
-unsupervised branch is a discriminator that compares the result with real, unpaired paintings.
+unsupervised branch is a discriminator that compares the result with real, unpaired paintings. A network
+with a dial also learns what the painter does at lower strengths.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def run(
         CheckpointError: `recipe.start` doesn't fit the network.
     """
     cache = recipe.cache or out / "pairs"
+    # The same quarter of the views for every lower strength: beside each other they show the dial.
     pairs, *gentler = (
         painted_pairs(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
         for strength, every in ((1.0, 1), *((strength, 4) for strength in recipe.strengths))
@@ -231,7 +233,7 @@ class LiteProgram:
 
 
 def _start(net: Lite, path: Path) -> None:
-    """Weights of a lite style; one without a dial leaves `net`'s dial as it is."""
+    """Weights of a lite style; `net`'s dial stays as it is if the style has none, and the other way round."""
     dial = {name: value for name, value in net.state_dict().items() if name.startswith("dial_")}
     held = load_checkpoint(path)[0]
     if isinstance(held, Lite) and not net.params.dial:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from scenivid.errors import ConfigError, DependencyError
 from scenivid.training.loop import Peers
 
-_LETTING_GO_S = 0.2
+_LETTING_GO_S = 0.5
 """How long gloo's threads may take to drop the last exchange on a busy machine."""
 
 
@@ -110,5 +110,6 @@ def _end_quietly() -> None:
 
     They own the tensors of the last exchange for a moment longer than the exchange lasts. Freeing one takes
     the interpreter's lock, and a thread that asks for it while the interpreter ends aborts the process.
+    Ending the group wouldn't do: DistributedDataParallel keeps it, and its threads, alive.
     """
     atexit.register(time.sleep, _LETTING_GO_S)

@@ -139,13 +139,15 @@ def test_what_is_not_a_style_is_refused() -> None:
         stylizer_for(torch.nn.Conv2d(3, 3, 1), ModelCard("x", "patch_discriminator"), CPU, "fp32", 0)
 
 
-def test_a_dial_does_what_a_blend_would_have_done() -> None:
+def test_a_dial_is_turned_as_far_as_it_goes_and_the_rest_is_blended() -> None:
     network = Lite(LiteParams((16, 16, 16, 16), (0, 0), (1,), (1, 0), dial=True))
     card = ModelCard("dialled", "lite")
-    strong = stylizer_for(network, card, CPU, "fp32", 0, strength=0.6)
-    faint = stylizer_for(network, card, CPU, "fp32", 0, strength=0.05)
-    assert blend_for(strong, 0.6) == 1 and blend_for(faint, 0.05) == pytest.approx(0.2)
-    assert blend_for(lite(), 0.6) == 0.6
+    full, strong, faint = (stylizer_for(network, card, CPU, "fp32", 0, strength=s) for s in (1, 0.6, 0.05))
+    assert blend_for(strong, 0.6) == 1
+    assert blend_for(faint, 0.05) == pytest.approx(0.2)
+    assert blend_for(full, 0.6) == blend_for(lite(), 0.6) == blend_for(translator(), 0.6) == 0.6
     frames = torch.rand(1, 3, 32, 32)
     styled = strong.translate(frames, [True], None, None)[0]
     assert torch.allclose(styled, network.eval().at(0.6)(frames), atol=1e-5)
+    with pytest.raises(ConfigError, match="strength"):
+        stylizer_for(network, card, CPU, "fp32", 0, strength=1.5)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import ConfigError
-from scenivid.training.painter import STYLES, paint, style_named
+from scenivid.training.painter import STYLES, paint, softened, style_named
 from scenivid.training.painter_colour import oklab_to_rgb, rgb_to_oklab, to_gamut
 from scenivid.training.painter_filters import guided, kuwahara, luma, sharpen, shock, structure
 
@@ -143,3 +143,18 @@ def test_sharpening_never_overshoots() -> None:
     sharp = sharpen(image, 1.5, 3.0)
     assert sharp.min() >= image.min()
     assert sharp.max() <= image.max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_restrained_painter_changes_less(name: str) -> None:
+    image = torch.rand(1, 3, 16, 16).repeat_interleave(6, 2).repeat_interleave(6, 3)
+    changes = [(paint(image, softened(STYLES[name], s)) - image).abs().mean() for s in (0.25, 0.5, 0.75, 1)]
+    assert changes == sorted(changes)
+    assert softened(STYLES[name], 1.0) is STYLES[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_painter_without_strength_leaves_colours_alone(name: str) -> None:
+    for colour in ((0.2, 0.5, 0.8), (0.7, 0.4, 0.3), (0.3, 0.6, 0.2)):
+        flat = torch.tensor(colour)[None, :, None, None].expand(1, 3, 64, 64)
+        assert (paint(flat, softened(STYLES[name], 0.0)) - flat).abs().max() < 0.01

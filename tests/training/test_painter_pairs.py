@@ -59,6 +59,17 @@ def test_another_style_or_seed_gets_its_own_cache(photos: Path, tmp_path: Path) 
     assert len(list(tmp_path.glob("*ao*-*"))) == 1
 
 
+def test_lower_strengths_are_painted_for_some_of_the_same_views(photos: Path, tmp_path: Path) -> None:
+    full = painted_pairs(photos, "aozora", SMALL, 3, tmp_path)
+    half = painted_pairs(photos, "aozora", SMALL, 3, tmp_path, strength=0.5, every=4)
+    assert torch.equal(half.source, full.source[::4])
+    far, near = (
+        (target.float() - half.source.float()).abs().mean() for target in (full.target[::4], half.target)
+    )
+    assert near < far
+    assert len(list(tmp_path.glob("aozora-*"))) == 2
+
+
 def test_an_empty_folder_or_an_unknown_style_is_refused(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError):

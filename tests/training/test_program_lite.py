@@ -136,10 +136,13 @@ def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -
     network = replace(recipe.network, dial=True)
     recipe = replace(recipe, network=network, strengths=(0.25, 0.5), start=plain)
     program = LiteProgram(recipe, _darkening(), [_darkening(), _darkening()])
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.allclose(program.ema.eval()(image), load_checkpoint(plain)[0](image), atol=1e-5)
     assert [program.strength(index) for index in range(5)] == [1.0, 0.25, 1.0, 0.5, 1.0]
     for index in range(2):
         program.step(index)
-    assert all(parameter.abs().max() > 0 for parameter in program.net.dial_shift)
+    dial = (*program.net.dial_gain, *program.net.dial_shift)
+    assert all(parameter.abs().max() > 0 for parameter in dial)
     net, card = load_checkpoint(run(recipe, tmp_path / "dialled"))
     assert isinstance(net, Lite) and net.params.dial and card.params["dial"]
     without = replace(

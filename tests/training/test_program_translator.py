@@ -296,6 +296,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         ("augment.size=66", "multiple of 4"),
         ("batch=0", "at least 1"),
         ("ema=1.0", "ema"),
+        ("lite.dial=true", "dial"),
         ("weights.gan=-1.0", "weights: gan"),
     ):
         with pytest.raises(ConfigError, match=says):
