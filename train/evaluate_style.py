@@ -5,8 +5,7 @@
 
 Writes OUT/figures.json and OUT/sheet.jpg; puts the figures, and what train/cards/STYLE.toml says, into the
 model card in the file's header, and writes the card beside the weights as Markdown.
-The same figures are taken of the procedural painter that the style learnt from. `--against OTHER.safetensors`
-adds the steadiness of another network, such as one trained with weights.temporal=0 and degrade.noise=0.
+The same figures are taken of the procedural painter that the style learnt from.
 """
 
 from __future__ import annotations
@@ -231,7 +230,6 @@ def main() -> None:
     parser.add_argument("--open", type=Path, default=Path("data/open"), help="folder of prepare_open_data.py")
     parser.add_argument("--clips", default="", help="real clips for the steadiness, separated by commas")
     parser.add_argument("--sheet-clips", default="", help="clips whose licence lets frames be published")
-    parser.add_argument("--against", type=Path, help="another network, for its steadiness")
     parser.add_argument("--painted", type=Path, help="folder that keeps the painter's versions between runs")
     parser.add_argument("--side", type=int, default=720, help="longer side of the photographs")
     parser.add_argument("--out", type=Path, required=True)
@@ -256,18 +254,12 @@ def main() -> None:
         },
         "e_warp_over_source": {},
     }
-    other = translate(args.against) if args.against else None
-    if other is not None:
-        figures["noise_response"]["without temporal loss"] = noise_response(other, photos[:8])
     flow = open_estimator("dis", CPU)
     assert flow is not None
     for name in filter(None, args.clips.split(",")):
         clip = read_frames(Path(name), CLIP_FRAMES)
         motion = motion_of(to_float(clip), flow)
-        ratios = {"style": steadiness(apply, clip, motion)}
-        if other is not None:
-            ratios["without temporal loss"] = steadiness(other, clip, motion)
-        figures["e_warp_over_source"][Path(name).stem] = ratios
+        figures["e_warp_over_source"][Path(name).stem] = {"style": steadiness(apply, clip, motion)}
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     words = load_recipe(Words, Path(__file__).parent / "cards" / f"{card.name}.toml")
     card = replace(
