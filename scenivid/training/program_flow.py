@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models.optical_flow import raft_small
@@ -51,7 +52,7 @@ class Recipe:
     """Folder of photographs, searched at any depth."""
     motion: MotionRecipe = MotionRecipe()
     init: Path | None = None
-    """A torchvision raft_small state dict to start from; none = from scratch."""
+    """A torchvision raft_small state dict to start from, .pt or .safetensors; none = from scratch."""
     batch: int = 6
     updates: int = 6
     """RAFT's iterations a step."""
@@ -259,7 +260,10 @@ def _one_thread(worker: int) -> None:
 
 def _load_init(net: nn.Module, path: Path) -> None:
     try:
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        if path.suffix == ".safetensors":
+            net.load_state_dict(load_file(path))
+        else:
+            net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as exc:
         raise CheckpointError(f"init: {path} doesn't exist") from exc
     except Exception as exc:  # torch.load fails with many types

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from scenivid.errors import CheckpointError, DataError
 from scenivid.flow.raft import load_raft
@@ -55,6 +57,9 @@ def test_a_run_writes_weights_that_the_estimator_loads(photos: Path, tmp_path: P
         torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128)
     )
     assert flow.shape == (1, 2, 128, 128) and bool(flow.isfinite().all())
+    again = FlowProgram(replace(recipe, init=path), load_photos(photos, SMALL))
+    written = load_file(path)["feature_encoder.convnormrelu.0.weight"]
+    torch.testing.assert_close(again.net.feature_encoder.convnormrelu[0].weight.detach(), written.float())
 
 
 def test_batches_depend_on_their_index_only(photos: Path) -> None:
@@ -72,8 +77,11 @@ def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
         load_photos(tmp_path, SMALL)
 
 
-def test_foreign_start_weights_are_refused(photos: Path, tmp_path: Path) -> None:
-    torch.save({"weight": torch.zeros(1)}, tmp_path / "foreign.pt")
-    recipe = Recipe(photos=photos, motion=SMALL, init=tmp_path / "foreign.pt")
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_foreign_start_weights_are_refused(photos: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"foreign{suffix}"
+    save = torch.save if suffix == ".pt" else save_file
+    save({"weight": torch.zeros(1)}, path)
+    recipe = Recipe(photos=photos, motion=SMALL, init=path)
     with pytest.raises(CheckpointError, match="raft_small"):
         FlowProgram(recipe, load_photos(photos, SMALL))
