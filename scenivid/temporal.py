@@ -45,7 +45,7 @@ _LIGHT = 0.012
 """Difference of mean colour, in [0, 1], at which trust has fallen to 1/e."""
 _CALM = 0.975
 """Share of the stylised frames' contrast aimed at where they don't flicker; more would flicker more."""
-_MOST_GAIN = 1.6
+_MOST_GAIN = 1.25
 """How much detail may be strengthened or weakened to have the contrast of the stylised frames."""
 _FLICKERS = 1 / 6
 """Fine luma that varies over time by this share of its local range begins to count as flickering texture;
