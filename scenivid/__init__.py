@@ -14,40 +14,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scenivid.batch import Job, Result, find_jobs, run_jobs
     from scenivid.engine import Report, StylizeSettings, stylize
     from scenivid.errors import ScenividError
     from scenivid.evaluation.flicker import evaluate_flicker
     from scenivid.evaluation.images import evaluate_images
     from scenivid.frames import Clip
+    from scenivid.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
-    from scenivid.nets.zoo import load_style
+    from scenivid.styles.zoo import load_style
     from scenivid.temporal import Memory, steady
     from scenivid.video.info import VideoInfo
     from scenivid.video.open import open_video, probe
-    from scenivid.video.writer import WriterSettings, open_writer
+    from scenivid.video.writing.writer import WriterSettings, open_writer
 
 _HOME = {
     "Clip": "frames",
-    "Job": "batch",
+    "Job": "jobs",
     "Memory": "temporal",
     "ModelCard": "nets.checkpoint",
     "Report": "engine",
-    "Result": "batch",
+    "Result": "jobs",
     "ScenividError": "errors",
     "StylizeSettings": "engine",
     "VideoInfo": "video.info",
-    "WriterSettings": "video.writer",
+    "WriterSettings": "video.writing.writer",
     "evaluate_flicker": "evaluation.flicker",
     "evaluate_images": "evaluation.images",
-    "find_jobs": "batch",
+    "find_jobs": "jobs",
     "load_checkpoint": "nets.checkpoint",
-    "load_style": "nets.zoo",
+    "load_style": "styles.zoo",
     "open_video": "video.open",
-    "open_writer": "video.writer",
+    "open_writer": "video.writing.writer",
     "probe": "video.open",
     "read_card": "nets.checkpoint",
-    "run_jobs": "batch",
+    "run_jobs": "jobs",
     "save_checkpoint": "nets.checkpoint",
     "steady": "temporal",
     "stylize": "engine",

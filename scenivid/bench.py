@@ -14,8 +14,8 @@ from torch import Tensor
 
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import open_estimator
-from scenivid.nets.stylizer import Stylizer
-from scenivid.nets.zoo import load_style
+from scenivid.styles.stylizer import Stylizer
+from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY, steady
 from scenivid.video.open import open_video
 

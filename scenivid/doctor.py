@@ -14,8 +14,8 @@ import imageio_ffmpeg
 import torch
 
 from scenivid.flow.raft import cached, embedded
-from scenivid.nets.published import models_dir
-from scenivid.nets.zoo import embedded as embedded_styles
+from scenivid.styles.published import models_dir
+from scenivid.styles.zoo import embedded as embedded_styles
 
 _EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),

@@ -21,16 +21,16 @@ from scenivid.errors import ConfigError
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator, open_estimator
 from scenivid.frames import Clip, to_float, to_pixels
-from scenivid.nets.onnx_style import OnnxOptions
-from scenivid.nets.stylizer import StyleState, Stylizer, blend_for
-from scenivid.nets.tiling import auto_tile
-from scenivid.nets.zoo import load_style
 from scenivid.stages import Encoding, Stopwatch, uploaded
+from scenivid.styles.onnx_style import OnnxOptions
+from scenivid.styles.stylizer import StyleState, Stylizer, blend_for
+from scenivid.styles.tiling import auto_tile
+from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY, Memory, steady
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 _BATCH_PIXELS = 2**21
 """Pixels translated at once on the CPU with `batch='auto'`: more gains nothing and costs memory."""

@@ -195,7 +195,8 @@ def _merge(
     flickers = (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
     slack = _SLACK * varies * flickers
     light = (plain + grey).clamp(least - slack, most + slack) - plain
-    most_gain = 1 + _MOST_GAIN * flickers  # what doesn't flicker is structure, which the mean has already
+    # What doesn't flicker is structure, which the mean has already; the bound of `_gain` is reached soon.
+    most_gain = 1 + _MOST_GAIN * flickers
     light_gain = torch.minimum(enlarge(_gain(grey_novelty, light, keep), size), most_gain)
     tint, tint_novelty = texture - grey, novelty - grey_novelty
     tint_gain = torch.minimum(enlarge(_gain(tint_novelty, tint, keep), size), most_gain)

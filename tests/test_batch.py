@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from scenivid.batch import find_jobs, run_jobs
 from scenivid.engine import StylizeSettings
 from scenivid.errors import InputError, OutputError
+from scenivid.jobs import find_jobs, run_jobs
 
 SETTINGS = StylizeSettings(style="none", device="cpu")
 

@@ -39,7 +39,7 @@ def test_the_identity_keeps_the_content_and_noise_does_not(script: ModuleType, d
     assert photos.shape == (6, 3, 64, 64)
     assert torch.equal(photos, script.crops(data / "photos", 64))
     own = script.embed(photos, eye, 64)
-    same, noise = (script.row(one, photos, own, eye) for one in (photos, torch.rand_like(photos)))
+    same, noise = (script.row(one, photos, own, own, eye) for one in (photos, torch.rand_like(photos)))
     assert same[0] == pytest.approx(0, abs=1e-3) and same[1:] == pytest.approx((1, 1), abs=1e-4)
     assert noise[0] > 100 and noise[1] < 0.95 and noise[2] < 0.5
 

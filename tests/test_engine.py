@@ -19,8 +19,8 @@ from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
 from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.zoo import load_style
 from scenivid.stages import Encoding, Stopwatch
+from scenivid.styles.zoo import load_style
 from scenivid.video.open import open_video
 
 IDENTITY = StylizeSettings(style="none", codec="ffv1", device="cpu")

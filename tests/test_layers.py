@@ -10,11 +10,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "scenivid"
 LEVEL = {
     "errors": 0,
+    "aside": 1,
     "frames": 1,
     "video": 2,
     "weights": 2,
     "nets": 3,
     "flow": 3,
+    "perception": 3,
+    "styles": 4,
     "temporal": 4,
     "cuts": 4,
     "stages": 2,
@@ -22,7 +25,7 @@ LEVEL = {
     "training": 6,
     "evaluation": 6,
     "segments": 6,
-    "batch": 6,
+    "jobs": 6,
     "bench": 6,
     "doctor": 6,
     "cluster": 6,
@@ -32,7 +35,7 @@ LEVEL = {
 APART = {("training", "evaluation"), ("evaluation", "training"), ("nets", "flow"), ("flow", "nets")}
 ONLY_IN = {
     "click": {"cli"},
-    "decord": {"video/decord_reader.py"},
+    "decord": {"video/reading/decord_reader.py"},
     "scenedetect": {"cuts.py"},
     "rich": {"cli"},
 }

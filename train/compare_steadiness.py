@@ -16,30 +16,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F
 from evaluate_style import CPU, load_photos, noise_response, read_frames, steadiness, translate
-from torch import Tensor
 
+from scenivid.evaluation.fidelity import sharpness
 from scenivid.evaluation.flicker import motion_of
 from scenivid.flow.estimators import open_estimator
-from scenivid.frames import to_float, to_pixels
-from scenivid.training.painter_filters import luma
+from scenivid.frames import to_float
 
 FRAMES, PHOTOS = 16, 8
-
-
-def gradient(image: Tensor) -> float:
-    """Mean absolute first difference of the luma."""
-    grey = luma(image)
-    return float(grey.diff(dim=-1).abs().mean() + grey.diff(dim=-2).abs().mean())
-
-
-def scaled(frames: Tensor, side: int) -> Tensor:
-    """uint8 frames with the longer side `side` at most."""
-    scale = side / max(frames.shape[-2:])
-    if scale >= 1:
-        return frames
-    return to_pixels(F.interpolate(to_float(frames), scale_factor=scale, mode="area"))
 
 
 def main() -> None:
@@ -55,7 +39,7 @@ def main() -> None:
     networks = {path.parent.name: translate(path) for path in args.weights}
     figures: dict[str, Any] = {}
     for name, apply in networks.items():
-        sharp = statistics.mean(gradient(apply(photo)) / gradient(photo) for _, photo in photos)
+        sharp = statistics.mean(float(sharpness(apply(photo)) / sharpness(photo)) for _, photo in photos)
         figures[name] = {
             "noise_response": noise_response(apply, photos),
             "gradient_over_source": round(sharp, 4),
@@ -64,7 +48,7 @@ def main() -> None:
     flow = open_estimator("dis", CPU)
     assert flow is not None
     for clip in filter(None, args.clips.split(",")):
-        frames = scaled(read_frames(Path(clip), FRAMES), args.side)
+        frames = read_frames(Path(clip), FRAMES, args.side)
         motion = motion_of(to_float(frames), flow)
         for name, apply in networks.items():
             figures[name]["e_warp_over_source"][Path(clip).stem] = steadiness(apply, frames, motion)

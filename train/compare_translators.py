@@ -19,13 +19,13 @@ from torch import Tensor
 
 from scenivid.evaluation.fidelity import ssim_luma
 from scenivid.frames import to_float
-from scenivid.nets.efficientnet import EfficientNetLite0, load_efficientnet
-from scenivid.nets.frechet import frechet_distance
-from scenivid.nets.zoo import load_style
-from scenivid.training.augment import Augment
-from scenivid.training.images import scan
-from scenivid.training.memory import MemorySet
-from scenivid.training.realism import embed
+from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.perception.frechet import frechet_distance
+from scenivid.styles.zoo import load_style
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.memory import MemorySet
+from scenivid.training.stylegan.realism import embed
 
 CPU = torch.device("cpu")
 CROPS = 256
@@ -38,9 +38,11 @@ def crops(folder: Path, side: int) -> Tensor:
 
 
 @torch.no_grad()
-def row(images: Tensor, photos: Tensor, paintings: Tensor, eye: EfficientNetLite0) -> tuple[float, ...]:
-    """FD-EffNet to the paintings' features, agreement with the photographs' content, luma SSIM."""
-    vectors, content = (embed(one, eye, photos.shape[-1]) for one in (images, photos))
+def row(
+    images: Tensor, photos: Tensor, content: Tensor, paintings: Tensor, eye: EfficientNetLite0
+) -> tuple[float, ...]:
+    """FD-EffNet to the paintings' features, agreement with the photographs' (`content`), luma SSIM."""
+    vectors = embed(images, eye, photos.shape[-1])
     agreement = F.cosine_similarity(vectors, content).mean()
     return frechet_distance(vectors, paintings), float(agreement), float(ssim_luma(images, photos).mean())
 
@@ -56,12 +58,14 @@ def main() -> None:
     args = parser.parse_args()
     eye = load_efficientnet(CPU)
     photos = crops(args.open / "photos", args.side)
-    paintings = embed(crops(args.open / "paintings", args.side), eye, args.side)
+    content, paintings = (
+        embed(images, eye, args.side) for images in (photos, crops(args.open / "paintings", args.side))
+    )
     lines = [
         f"FD-EffNet of {CROPS} translated crops of {args.side} px to as many of the paintings, cosine of the",
         "features before and after, luma SSIM. Written by `python train/compare_translators.py`.",
         "", "| translator | FD-EffNet | agreement | SSIM |", "|---|--:|--:|--:|",
-        "| photographs | {:.0f} | {:.3f} | {:.3f} |".format(*row(photos, photos, paintings, eye)),
+        "| photographs | {:.0f} | {:.3f} | {:.3f} |".format(*row(photos, photos, content, paintings, eye)),
     ]  # fmt: skip
     for name, _, place in (run.partition("=") for run in args.runs):
         path = Path(place)
@@ -69,7 +73,7 @@ def main() -> None:
         images = torch.cat(
             [style.translate(some, [True] * len(some), None, None)[0] for some in photos.split(32)]
         )
-        figures = row(images.float().clamp(0, 1), photos, paintings, eye)
+        figures = row(images.float().clamp(0, 1), photos, content, paintings, eye)
         lines.append("| {} | {:.0f} | {:.3f} | {:.3f} |".format(name, *figures))
     args.out.write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))

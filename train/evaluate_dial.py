@@ -19,9 +19,9 @@ from evaluate_style import CPU, load_photos, sheet, tile
 from torch import Tensor
 
 from scenivid.nets.checkpoint import read_card
-from scenivid.nets.stylizer import blend_for
-from scenivid.nets.zoo import load_style
-from scenivid.training.painter import paint, softened, style_named
+from scenivid.styles.stylizer import blend_for
+from scenivid.styles.zoo import load_style
+from scenivid.training.painter.painter import paint, softened, style_named
 
 STRENGTHS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 PAINTED = (0.4, 0.6)

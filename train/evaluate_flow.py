@@ -3,7 +3,7 @@
     python train/evaluate_flow.py --heldout data/open/heldout --pairs DIR [DIR ...] [--weights FILE]
 
 A pair is a folder with two images (in name order) and one .flo file. The synthetic set is drawn by
-scenivid.training.motion from photographs that no training saw. Prints a Markdown table, in pixels.
+scenivid.training.data.motion from photographs that no training saw. Prints a Markdown table, in pixels.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from scenivid.flow.dis import Dis
 from scenivid.flow.raft import load_raft
-from scenivid.training.motion import MotionRecipe, motion_pair
-from scenivid.training.program_flow import load_photos
+from scenivid.training.data.motion import MotionRecipe, motion_pair
+from scenivid.training.programs.flow import load_photos
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
 Truth = tuple[Tensor, Tensor, Tensor]

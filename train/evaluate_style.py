@@ -26,19 +26,19 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from scenivid.evaluation.features import resize_clean
 from scenivid.evaluation.flicker import e_warp, motion_of
 from scenivid.evaluation.images import EFFNET_SIDE, ImagesSettings, evaluate_images
+from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import to_float, to_pixels
 from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_tensors
-from scenivid.nets.efficientnet import load_efficientnet
-from scenivid.nets.frechet import frechet_distance
-from scenivid.nets.zoo import load_style
-from scenivid.training.images import decode, scan
-from scenivid.training.painter import Style, paint, style_named
+from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.perception.features import resize_clean
+from scenivid.perception.frechet import frechet_distance
+from scenivid.styles.zoo import load_style
+from scenivid.training.data.images import decode, scan
+from scenivid.training.painter.painter import Style, paint, style_named
 from scenivid.training.recipe import load_recipe
-from scenivid.video.open import open_video
 
 CPU = torch.device("cpu")
 SHEET_PHOTOS, SHEET_FRAMES = 12, 8
@@ -91,15 +91,10 @@ def paint_all(photos: list[tuple[str, Tensor]], look: Style, keep: Path | None) 
     return painted
 
 
-def read_frames(path: Path, count: int) -> Tensor:
-    """The first `count` frames, uint8 [T, 3, H, W]."""
-    frames: list[Tensor] = []
-    with open_video(path) as reader:
-        for clip in reader.clips(8):
-            frames += list(clip.pixels)
-            if len(frames) >= count:
-                break
-    return torch.stack(frames[:count])
+def read_frames(path: Path, count: int, long_side: int | None = None) -> Tensor:
+    """The first `count` frames, at most `long_side` pixels on their longer side, uint8 [T, 3, H, W]."""
+    with open_together([path], Window(max_frames=count, long_side=long_side)) as moments:
+        return torch.cat([to_pixels(moment.frames) for moment in moments])
 
 
 def save(image: Tensor, path: Path) -> None:

@@ -29,7 +29,7 @@ def command(context: click.Context, /, source: Path, output: Path, as_json: bool
     What is there already is skipped, so the same command goes on after a stop. A file that fails is
     reported and the rest is finished; the status is 1 if any failed.
     """
-    from scenivid.batch import Job, Result, find_jobs, run_jobs
+    from scenivid.jobs import Job, Result, find_jobs, run_jobs
 
     jobs = find_jobs(source, output, settings_from(options))
     results: list[Result] = []

@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def list_(as_json: bool) -> None:
     """Show the styles that can be used by name."""
-    from scenivid.nets.zoo import entries
+    from scenivid.styles.zoo import entries
 
     found = entries()
     if as_json:
@@ -47,7 +47,7 @@ def list_(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def info(name: str, as_json: bool) -> None:
     """Show a style's model card: network, data and licences, recipe, figures, limits."""
-    from scenivid.nets.zoo import card_of
+    from scenivid.styles.zoo import card_of
 
     card = asdict(card_of(name))
     if as_json:
@@ -65,7 +65,7 @@ def info(name: str, as_json: bool) -> None:
 @click.option("--as", "name", help="Name to use it by. [default: from the file's name]")
 def import_(file: Path, name: str | None) -> None:
     """Make a style of FILE: Scenimefy's Shinkai_net_G.pth, or a .safetensors of ours."""
-    from scenivid.nets.published import import_checkpoint
+    from scenivid.styles.published import import_checkpoint
 
     card = import_checkpoint(file, name)
     click.echo(f"{card.name}: {card.licence}; use it with --style {card.name}")
@@ -76,7 +76,7 @@ def import_(file: Path, name: str | None) -> None:
 @click.argument("output", metavar="FILE.onnx", type=click.Path(path_type=Path))
 def export(name: str, output: Path) -> None:
     """Write a style as ONNX: any batch, height and width; RGB in [0, 1]."""
-    from scenivid.nets.export import export_onnx
+    from scenivid.styles.export import export_onnx
 
     export_onnx(name, output)
     click.echo(str(output))

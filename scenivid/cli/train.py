@@ -62,7 +62,7 @@ def command(
     folder = out or Path("runs") / program
     if resume and not (folder / CHECKPOINT).exists():
         raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
-    module = import_module(f"scenivid.training.program_{program}")
+    module = import_module(f"scenivid.training.programs.{program}")
     settings: Any = load_recipe(module.Recipe, recipe, overrides)
     with shown(program, unit="steps") as tell:
         path = module.run(

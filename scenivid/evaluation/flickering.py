@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite
-from scenivid.nets.stylizer import SMOOTHING, LiteStylizer, StyleState, Stylizer, stylizer_for
 from scenivid.nets.translator import Translator
+from scenivid.styles.stylizer import SMOOTHING, LiteStylizer, StyleState, Stylizer, stylizer_for
 
 NOISY_LAYERS = ("middle", "decode8", "decode4")
 """Lite's features at 1/16, 1/8 and 1/4 of the size: brightness and colour pump, and texture pops."""

@@ -14,8 +14,12 @@ from torch import Tensor
 
 from scenivid.engine import resolve_device
 from scenivid.errors import DataError
-from scenivid.evaluation.distances import kernel_distance
-from scenivid.evaluation.features import (
+from scenivid.evaluation.fidelity import ssim_luma
+from scenivid.evaluation.perceptual import try_load
+from scenivid.evaluation.results import Row
+from scenivid.frames import to_float
+from scenivid.perception.distances import kernel_distance
+from scenivid.perception.features import (
     NOT_AVAILABLE,
     Distance,
     Features,
@@ -24,12 +28,8 @@ from scenivid.evaluation.features import (
     load_pooled_efficientnet,
     resize_clean,
 )
-from scenivid.evaluation.fidelity import ssim_luma
-from scenivid.evaluation.perceptual import try_load
-from scenivid.evaluation.results import Row
-from scenivid.frames import to_float
-from scenivid.nets.frechet import frechet_distance
-from scenivid.video.images import frame_paths, read_image
+from scenivid.perception.frechet import frechet_distance
+from scenivid.video.reading.images import frame_paths, read_image
 
 EFFNET_SIDE = 256
 """Pixels: images are squeezed to this square before EfficientNet, as FID squeezes to 299."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from scenivid.errors import DataError
 from scenivid.frames import Clip, to_float
 from scenivid.video.open import open_video
-from scenivid.video.reader import VideoReader
+from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap
 
 _BATCH = 4

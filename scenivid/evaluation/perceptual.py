@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, DependencyError
-from scenivid.evaluation.features import Distance, Features, load_clip, load_dino, load_lpips
+from scenivid.perception.features import Distance, Features, load_clip, load_dino, load_lpips
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

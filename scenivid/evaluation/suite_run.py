@@ -23,10 +23,10 @@ from scenivid.evaluation.results import FlickerReport
 from scenivid.evaluation.suite import ClipSpec, Look, StyleSpec, Suite
 from scenivid.evaluation.synthetic import Scene
 from scenivid.frames import to_float, to_pixels
-from scenivid.nets.stylizer import Stylizer
-from scenivid.nets.zoo import load_style
+from scenivid.styles.stylizer import Stylizer
+from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY
-from scenivid.video.images import read_image
+from scenivid.video.reading.images import read_image
 
 _log = logging.getLogger(__name__)
 FIXED_TRANSLATOR = "fixed-translator"

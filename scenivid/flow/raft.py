@@ -76,7 +76,7 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     """
     path = weights or cached(name) or embedded(name) or fetch_published(_PUBLISHED[name])
     network = _BUILD[name](weights=None)
-    state = _read(path)
+    state = read_state(path)
     wanted = network.state_dict()
     wrong = [key for key, value in wanted.items() if key not in state or state[key].shape != value.shape]
     extra = [key for key in state if key not in wanted]
@@ -103,7 +103,12 @@ def embedded(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from `.safetensors`, or from `.pt`/`.pth` with weights_only=True.
+
+    Raises:
+        CheckpointError: no such file, or not a state dict.
+    """
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -18,9 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.frames import to_signed
-from scenivid.training.contrastive import ContrastSettings, draw_places, hdce, over_layers, patch_nce, src
-from scenivid.training.losses import judge, lsgan
-from scenivid.training.temporal_loss import steadiness
+from scenivid.training.losses.adversarial import judge, lsgan
+from scenivid.training.losses.contrastive import (
+    ContrastSettings,
+    draw_places,
+    hdce,
+    over_layers,
+    patch_nce,
+    src,
+)
+from scenivid.training.losses.temporal import steadiness
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
 from scenivid.training.translation import (
     Batch,
     Moment,
@@ -32,7 +40,6 @@ from scenivid.training.translation import (
     term_weights,
     translate,
 )
-from scenivid.training.translator_recipe import Recipe, build, moment_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from scenivid.training.losses import discriminator_loss, lsgan
+from scenivid.training.losses.adversarial import discriminator_loss, lsgan
 
 _FIRST = 1
 """The first map (stride 2) is left out: it knows compression and noise, not painting."""

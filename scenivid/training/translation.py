@@ -18,7 +18,9 @@ from scenivid.errors import ConfigError
 from scenivid.frames import from_signed, to_signed
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
-from scenivid.training.contrastive import (
+from scenivid.perception.perceptual import Distance
+from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan
+from scenivid.training.losses.contrastive import (
     ContrastSettings,
     draw_places,
     hdce,
@@ -26,9 +28,7 @@ from scenivid.training.contrastive import (
     patch_nce,
     src,
 )
-from scenivid.training.losses import discriminator_loss, judge, lsgan
-from scenivid.training.perceptual import Distance
-from scenivid.training.temporal_loss import SyntheticMotion, steadiness, synthesise
+from scenivid.training.losses.temporal import SyntheticMotion, steadiness, synthesise
 
 
 @dataclass(frozen=True)

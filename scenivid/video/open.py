@@ -12,14 +12,14 @@ from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, InputError
 from scenivid.frames import Clip
-from scenivid.video import images
 from scenivid.video.color import has_alpha
 from scenivid.video.container import describe, first_frame, is_pipe, open_container, orientation, video_stream
-from scenivid.video.decord_reader import decord_reader, first_frame_of, most_frames
 from scenivid.video.info import VideoInfo
-from scenivid.video.pyav_reader import ONE_TO_ONE, clips_of, pipe_reader, pyav_clips, pyav_reader
-from scenivid.video.reader import VideoReader
-from scenivid.video.timeline import Timeline, milliseconds, read_timeline
+from scenivid.video.reading import images
+from scenivid.video.reading.decord_reader import decord_reader, first_frame_of, most_frames
+from scenivid.video.reading.pyav_reader import ONE_TO_ONE, clips_of, pipe_reader, pyav_clips, pyav_reader
+from scenivid.video.reading.reader import VideoReader
+from scenivid.video.reading.timeline import Timeline, milliseconds, read_timeline
 
 DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""

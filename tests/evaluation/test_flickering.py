@@ -10,7 +10,7 @@ from scenivid.errors import ConfigError
 from scenivid.evaluation.flickering import fixed_translator, flickering
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.stylizer import Stylizer, stylizer_for
+from scenivid.styles.stylizer import Stylizer, stylizer_for
 
 CPU = torch.device("cpu")
 

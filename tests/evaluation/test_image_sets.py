@@ -10,9 +10,9 @@ import torch
 from make_frames import save, texture
 
 from scenivid.errors import DataError
-from scenivid.evaluation.distances import kernel_distance
-from scenivid.evaluation.features import NOT_AVAILABLE, resize_clean
 from scenivid.evaluation.images import ImagesSettings, evaluate_images, pair_names
+from scenivid.perception.distances import kernel_distance
+from scenivid.perception.features import NOT_AVAILABLE, resize_clean
 
 QUICK = ImagesSettings(device="cpu", download=False)
 

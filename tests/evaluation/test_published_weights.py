@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from scenivid.errors import CheckpointError
-from scenivid.evaluation import features
 from scenivid.evaluation.perceptual import consistency, load_networks
+from scenivid.perception import features
 from scenivid.weights.published import Published, fetch_published
 
 CPU = torch.device("cpu")

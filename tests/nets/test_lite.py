@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import Lite, LiteParams, receptive_radius
-from scenivid.nets.tiling import run_tiled
+from scenivid.styles.tiling import run_tiled
 
 SMALL = LiteParams(
     widths=(16, 16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0)

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from scenivid.errors import CheckpointError, ConfigError, DependencyError, OutputError
-from scenivid.nets import zoo
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
-from scenivid.nets.export import export_onnx
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.onnx_style import OnnxOptions, open_onnx
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
+from scenivid.styles import zoo
+from scenivid.styles.export import export_onnx
+from scenivid.styles.onnx_style import OnnxOptions, open_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

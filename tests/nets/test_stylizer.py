@@ -9,9 +9,9 @@ from torch import Tensor
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.stylizer import StyleState, Stylizer, blend_for, choose_dtype, stylizer_for
-from scenivid.nets.tiling import auto_tile, run_blended
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
+from scenivid.styles.stylizer import StyleState, Stylizer, blend_for, choose_dtype, stylizer_for
+from scenivid.styles.tiling import auto_tile, run_blended
 
 CPU = torch.device("cpu")
 
@@ -122,7 +122,7 @@ def test_a_tile_that_is_all_margin_is_refused() -> None:
 
 
 def test_the_automatic_tile_follows_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenivid.nets.tiling.free_memory", lambda device: 2_000_000_000)
+    monkeypatch.setattr("scenivid.styles.tiling.free_memory", lambda device: 2_000_000_000)
     assert auto_tile(540, 960, 4, 500, CPU) is None
     tile = auto_tile(4320, 7680, 1, 2500, CPU)
     assert tile is not None and tile * tile * 2500 <= 1_000_000_000

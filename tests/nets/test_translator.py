@@ -9,9 +9,9 @@ from torch import nn
 
 from scenivid.nets.blur import BlurDown, BlurUp
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
-from scenivid.nets.layerwise import translate_tiled, translate_whole
 from scenivid.nets.norms import InstanceNorm, Moments, merge, moments, normalise, smooth
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
+from scenivid.styles.layerwise import translate_tiled, translate_whole
 
 TINY = TranslatorParams(width=8, blocks=2)
 

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 
 from scenivid.errors import CheckpointError, ConfigError
-from scenivid.nets import published, zoo
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.nets.published import fetch, import_checkpoint, models_dir
-from scenivid.nets.stylizer import LiteStylizer, TranslatorStylizer
 from scenivid.nets.translator import Translator
+from scenivid.styles import published, zoo
+from scenivid.styles.published import fetch, import_checkpoint, models_dir
+from scenivid.styles.stylizer import LiteStylizer, TranslatorStylizer
 
 CPU = torch.device("cpu")
 PARAMS = LiteParams(widths=(16, 16, 16, 16), encode_blocks=(0, 0), middle_dilations=(), decode_blocks=(0, 0))

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.training.augment import Augment, Placement, draw, place
-from scenivid.training.data import ImageSet, PairSet, Stream, find_pairs
-from scenivid.training.images import Entry, decode, scan
+from scenivid.training.data.augment import Augment, Placement, draw, place
+from scenivid.training.data.images import Entry, decode, scan
+from scenivid.training.data.samples import ImageSet, PairSet, Stream, find_pairs
 from scenivid.training.loop import generator
 
 
@@ -99,7 +99,7 @@ def test_an_epoch_shows_each_image_once_and_the_next_in_another_order(folder: Pa
     items = ImageSet(scan(folder), Augment(size=40, zoom_min=1, zoom_max=1, flip=False), seed=3)
     means = [round(float(items[index].float().mean()), 1) for index in range(50)]
     assert all(len(set(means[begin : begin + 5])) > 1 for begin in range(0, 50, 5))
-    from scenivid.training.data import _shuffled
+    from scenivid.training.data.samples import _shuffled
 
     orders = [[_shuffled(3, 0, 5, 5 * epoch + k) for k in range(5)] for epoch in range(6)]
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)

@@ -14,9 +14,9 @@ from torch import Tensor
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator
-from scenivid.training import program_finetune
 from scenivid.training.log import read_log
-from scenivid.training.program_finetune import Constraints, Recipe, run, semantic_losses
+from scenivid.training.programs import finetune as program_finetune
+from scenivid.training.programs.finetune import Constraints, Recipe, run, semantic_losses
 from scenivid.training.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scenivid.errors import ConfigError
-from scenivid.training.contrastive import (
+from scenivid.training.losses.adversarial import (
+    curriculum,
+    discriminator_loss,
+    epoch_of,
+    judge,
+    lsgan,
+    masked_mean,
+    pair_weight,
+)
+from scenivid.training.losses.contrastive import (
     ContrastSettings,
     ProjectionHeads,
     draw_places,
@@ -22,15 +31,6 @@ from scenivid.training.contrastive import (
     over_layers,
     patch_nce,
     src,
-)
-from scenivid.training.losses import (
-    curriculum,
-    discriminator_loss,
-    epoch_of,
-    judge,
-    lsgan,
-    masked_mean,
-    pair_weight,
 )
 
 Array = NDArray[np.float64]

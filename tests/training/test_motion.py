@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scenivid.training.motion import MotionPair, MotionRecipe, motion_pair
+from scenivid.training.data.motion import MotionPair, MotionRecipe, motion_pair
 
 
 @pytest.fixture(scope="module")

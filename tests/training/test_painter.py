@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import ConfigError
-from scenivid.training.painter import STYLES, paint, softened, style_named
-from scenivid.training.painter_colour import oklab_to_rgb, rgb_to_oklab, to_gamut
-from scenivid.training.painter_filters import guided, kuwahara, luma, sharpen, shock, structure
+from scenivid.training.painter.colour import oklab_to_rgb, rgb_to_oklab, to_gamut
+from scenivid.training.painter.filters import guided, kuwahara, luma, sharpen, shock, structure
+from scenivid.training.painter.painter import STYLES, paint, softened, style_named
 
 NAMES = sorted(STYLES)
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.training.painter_pairs import (
+from scenivid.training.painter.pairs import (
     Degrade,
     Pairs,
     PairSettings,

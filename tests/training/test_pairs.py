@@ -17,10 +17,10 @@ from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, mean_style, truncate
-from scenivid.training.data import find_pairs
+from scenivid.training.data.pair_sources import FolderPairs, StyleGanPairs
+from scenivid.training.data.samples import find_pairs
 from scenivid.training.loop import generator
-from scenivid.training.pair_sources import FolderPairs, StyleGanPairs
-from scenivid.training.program_pairs import Recipe, open_source, read_manifest, run
+from scenivid.training.programs.pairs import Recipe, open_source, read_manifest, run
 from scenivid.training.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
@@ -119,7 +119,7 @@ def test_a_killed_run_goes_on_without_doubling_or_losing_a_pair(
 ) -> None:
     recipe = toy_recipe(*networks, "segmenter=none")
     whole = run(recipe, tmp_path / "whole")
-    from scenivid.training import pair_sources
+    from scenivid.training.data import pair_sources
 
     make, calls = pair_sources.StyleGanPairs.pairs, []
 

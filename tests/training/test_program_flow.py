@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from scenivid.errors import CheckpointError, DataError
 from scenivid.flow.raft import load_raft
 from scenivid.nets.checkpoint import read_card
-from scenivid.training.motion import MotionRecipe
-from scenivid.training.program_flow import FlowProgram, Recipe, load_photos, run, sequence_loss
+from scenivid.training.data.motion import MotionRecipe
+from scenivid.training.programs.flow import FlowProgram, Recipe, load_photos, run, sequence_loss
 from scenivid.training.recipe import RunSettings
 
 SMALL = MotionRecipe(height=128, width=128, scales_px=(1.0,), odds=(1.0,), layers=1)

@@ -13,10 +13,10 @@ from PIL import Image
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.training.lite_losses import reconstruction, twin_difference
-from scenivid.training.lite_recipe import Recipe, Weights
-from scenivid.training.painter_pairs import Pairs, PairSettings
-from scenivid.training.program_lite import LiteProgram, export_checkpoint, run
+from scenivid.training.losses.lite import reconstruction, twin_difference
+from scenivid.training.painter.pairs import Pairs, PairSettings
+from scenivid.training.programs.lite import LiteProgram, export_checkpoint, run
+from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings, load_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"

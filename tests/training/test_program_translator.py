@@ -26,10 +26,10 @@ from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.training.bench import measure, naive_losses, naive_translate
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
-from scenivid.training.program_translator import TranslatorProgram, describe, run
+from scenivid.training.programs.translator import TranslatorProgram, describe, run
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets
 from scenivid.training.recipe import load_recipe
 from scenivid.training.translation import Batch, Networks, generator_losses, term_weights, translate
-from scenivid.training.translator_recipe import Recipe, build, moment_of, open_sets
 
 TINY = (
     "run.steps=4",

@@ -16,7 +16,7 @@ RECIPES = sorted((Path(__file__).resolve().parents[2] / "train" / "recipes").glo
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_recipe_is_accepted_by_its_program(path: Path) -> None:
     program = tomllib.loads(path.read_text(encoding="utf-8"))["program"]
-    module = import_module(f"scenivid.training.program_{program}")
+    module = import_module(f"scenivid.training.programs.{program}")
     recipe = load_recipe(module.Recipe, path)
     assert recipe.program == program and isinstance(recipe.run, RunSettings)
 
@@ -34,7 +34,7 @@ def test_the_readme_names_recipes_that_exist() -> None:
 
 
 def test_the_papers_translator_is_the_default_of_the_program() -> None:
-    module = import_module("scenivid.training.program_translator")
+    module = import_module("scenivid.training.programs.translator")
     path = next(path for path in RECIPES if path.name == "paper-translator.toml")
     recipe, default = load_recipe(module.Recipe, path), module.Recipe()
     for name in ("generator", "translator", "weights", "contrast", "augment", "epochs", "batch", "betas"):

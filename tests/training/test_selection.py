@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
-from scenivid.nets.efficientnet import load_efficientnet
-from scenivid.training.segmenters import (
+from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.training.data.segmenters import (
     ClusterSegmenter,
     DeepLabSegmenter,
     Mask2FormerSegmenter,
     k_means,
     open_segmenter,
 )
-from scenivid.training.selection import (
+from scenivid.training.data.selection import (
     Score,
     SelectionSettings,
     calibrate,

@@ -11,15 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
-from scenivid.nets.efficientnet import EfficientNetLite0
-from scenivid.training.clip_encoder import ClipEncoder, load_clip
+from scenivid.perception.clip_encoder import ClipEncoder, load_clip
+from scenivid.perception.efficientnet import EfficientNetLite0
+from scenivid.perception.perceptual import VGG_TAPS, Vgg19, load_vgg19, unit_distance
+from scenivid.perception.semantic import EfficientNetEncoder, SemanticEncoder, VggEncoder, crop_boxes
 from scenivid.training.loop import generator
-from scenivid.training.perceptual import VGG_TAPS, Vgg19, load_vgg19, unit_distance
-from scenivid.training.semantic import (
-    EfficientNetEncoder,
-    SemanticEncoder,
-    VggEncoder,
-    crop_boxes,
+from scenivid.training.losses.semantic import (
     directional_loss,
     draw_boxes,
     embedding_distance,

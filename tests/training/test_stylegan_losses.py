@@ -9,11 +9,11 @@ from scipy import linalg
 from torch import Tensor
 
 from scenivid.errors import DataError
-from scenivid.nets.frechet import frechet_distance
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
-from scenivid.training.diffaugment import AdaptiveProbability, diff_augment
-from scenivid.training.gan_losses import (
+from scenivid.perception.frechet import frechet_distance
+from scenivid.training.stylegan.diffaugment import AdaptiveProbability, diff_augment
+from scenivid.training.stylegan.losses import (
     discriminator_loss,
     generator_loss,
     mix_styles,

@@ -17,15 +17,15 @@ from PIL import Image
 from scenivid.errors import Cancelled, ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
-from scenivid.training.augment import Augment
-from scenivid.training.gan import NETWORKS, Gan, GanSettings, sample
-from scenivid.training.images import scan
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.memory import MemorySet
 from scenivid.training.log import read_log
 from scenivid.training.loop import Progress
-from scenivid.training.memory import MemorySet
-from scenivid.training.program_stylegan import Recipe, run
-from scenivid.training.realism import Realism, RealismSettings
+from scenivid.training.programs.stylegan import Recipe, run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample
+from scenivid.training.stylegan.realism import Realism, RealismSettings
 from scenivid.training.world import World, open_world
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
@@ -175,7 +175,7 @@ def test_images_in_memory_are_crops_that_depend_on_seed_and_number(photos: Path)
 
 
 def test_the_distance_is_small_for_like_and_large_for_unlike_images() -> None:
-    from scenivid.nets.efficientnet import load_efficientnet
+    from scenivid.perception.efficientnet import load_efficientnet
 
     real = torch.rand(24, 3, 32, 32) * 0.3
     settings = RealismSettings(every=1, images=24, side=64)

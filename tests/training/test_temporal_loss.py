@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scenivid.errors import ConfigError
 from scenivid.training.loop import generator
-from scenivid.training.temporal_loss import (
+from scenivid.training.losses.temporal import (
     MotionSettings,
     draw_motion,
     steadiness,

@@ -11,7 +11,7 @@ import torch
 from scenivid.frames import Clip, to_float, to_pixels
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 
 def copy(

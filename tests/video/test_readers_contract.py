@@ -20,9 +20,9 @@ from make_clips import FRAMES, Made, index_of, picture
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
-from scenivid.video import decord_reader
 from scenivid.video.open import open_video
-from scenivid.video.reader import VideoReader
+from scenivid.video.reading import decord_reader
+from scenivid.video.reading.reader import VideoReader
 
 
 def png_folder(path: Path, sixteen_bits: bool = False) -> Made:

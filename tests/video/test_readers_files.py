@@ -228,7 +228,7 @@ def test_auto_leaves_decord_where_it_fails(shelf: Shelf) -> None:
 
 def test_pyav_goes_on_where_decord_fails_midway(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     from scenivid.errors import InputError
-    from scenivid.video import decord_reader
+    from scenivid.video.reading import decord_reader
 
     made, read = shelf.take(make_clips.plain), decord_reader._read
 

@@ -17,7 +17,7 @@ from make_clips import Sound, write_clip
 
 from scenivid.frames import Clip
 from scenivid.video.open import probe
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 FONT = b"not really a font" * 40
 

@@ -14,7 +14,7 @@ from identity import copy, read
 
 from scenivid.errors import OutputError
 from scenivid.video.open import probe
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 
 def _folder(path: Path, names: list[str], dtype: type[np.generic] = np.uint8) -> Path:

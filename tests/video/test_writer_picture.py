@@ -16,12 +16,12 @@ from make_clips import Made
 
 from scenivid.errors import ConfigError
 from scenivid.frames import Clip
-from scenivid.video.encoders import encoding_for
 from scenivid.video.info import ColorInfo, VideoInfo
-from scenivid.video.matroska import set_pixel_shape
 from scenivid.video.open import probe
-from scenivid.video.pictures import FrameMaker, tags_for
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.encoders import encoding_for
+from scenivid.video.writing.matroska import set_pixel_shape
+from scenivid.video.writing.pictures import FrameMaker, tags_for
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 BT709 = ColorInfo("bt709", False, "bt709", "bt709", True)
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 from identity import copy, read
 
+from scenivid import aside
 from scenivid.errors import ConfigError, OutputError, ScenividError
 from scenivid.frames import Clip
-from scenivid.video import aside
 from scenivid.video.open import probe
-from scenivid.video.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ LIMITED = """
     from scenivid.errors import OutputError
     from scenivid.frames import Clip
     from scenivid.video.open import probe
-    from scenivid.video.writer import WriterSettings, open_writer
+    from scenivid.video.writing.writer import WriterSettings, open_writer
 
     info = probe(Path({source!r}))
     noise = torch.randint(0, 256, (8, 3, info.height, info.width), dtype=torch.uint8)

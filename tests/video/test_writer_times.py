@@ -12,7 +12,7 @@ import pytest
 from identity import copy, read
 from make_clips import Made
 
-from scenivid.video.ticks import Ticks
+from scenivid.video.writing.ticks import Ticks
 
 MAKERS: list[Callable[[Path], Made]] = [
     make_clips.plain,

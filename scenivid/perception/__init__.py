@@ -1,0 +1,1 @@
+"""Networks and distances that judge pictures, for training and for evaluation."""

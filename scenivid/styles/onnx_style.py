@@ -1,0 +1,317 @@
+"""Styles people already have: any ONNX network from an image to an image of about the same size.
+
+What the file says (layout, size, number type) is believed; the value range it can't say is found by trying
+the three usual ones on a test picture. Nothing is known of the network's reach, so tiles are windows
+cross-faded over 64 pixels: close, not exact. A network of fixed size gets frames scaled to fit, their aspect
+kept by padding, and the result is scaled back; with a tile it gets windows of its own size instead, which
+keeps detail but lets a network that normalises treat every window differently.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenivid.errors import CheckpointError, ConfigError, DependencyError
+from scenivid.frames import pad, unpad
+from scenivid.nets.checkpoint import ModelCard
+from scenivid.styles.stylizer import StyleState
+from scenivid.styles.tiling import check_tile, run_blended
+
+_OVERLAP = 64
+_PROBE = 256
+_RANGES: Mapping[str, tuple[float, float]] = {"signed": (2.0, -1.0), "unit": (1.0, 0.0), "byte": (255.0, 0.0)}
+"""Scale and offset from [0, 1]."""
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OnnxOptions:
+    """How to talk to an ONNX network; "auto" detects."""
+
+    layout: str = "auto"
+    """"auto", "nchw" or "nhwc"."""
+    value_range: str = "auto"
+    """"auto", "signed" for [-1, 1], "unit" for [0, 1], "byte" for 0 to 255; in and out."""
+    channels: str = "rgb"
+    """"rgb" or "bgr", in and out; can't be detected."""
+    multiple: int = 32
+    """Frames are padded to a multiple of this where the network takes any size."""
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("layout", ("auto", "nchw", "nhwc")),
+            ("value_range", ("auto", *_RANGES)),
+            ("channels", ("rgb", "bgr")),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"onnx {name} {getattr(self, name)!r}; expected one of: {', '.join(known)}")
+        if self.multiple < 1:
+            raise ConfigError(f"onnx multiple must be at least 1, got {self.multiple}")
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxStylizer:
+    """An ONNX network behind the `Stylizer` protocol; no state."""
+
+    card: ModelCard
+    session: Any
+    options: OnnxOptions
+    """Nothing left at "auto"."""
+    size: tuple[int | None, int | None]
+    """Height and width the network insists on."""
+    whole_batch: bool
+    """Whether it takes any number of frames at once."""
+    dtype: Any
+    """Number type of its input."""
+    bytes_per_pixel: float = 2500.0
+
+    @property
+    def multiple(self) -> int:
+        return self.options.multiple
+
+    @property
+    def radius(self) -> None:
+        return None
+
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
+    ) -> tuple[Tensor, StyleState | None]:
+        if tile is not None:
+            check_tile(tile)
+        step = len(image) if self.whole_batch and image.device.type == "cuda" else 1
+        styled = [self._frames(part, tile) for part in torch.split(image.float(), step)]
+        return torch.cat(styled), None
+
+    def _frames(self, image: Tensor, tile: int | None) -> Tensor:
+        height, width = image.shape[-2:]
+        fixed_height, fixed_width = self.size
+        if tile is not None:
+            window = (
+                fixed_height or _aligned(tile, self.multiple),
+                fixed_width or _aligned(tile, self.multiple),
+            )
+            if height > window[0] or width > window[1]:
+                padded = _extend(image, max(height, window[0]), max(width, window[1]))
+                overlap = min(_OVERLAP, min(window) // 4)
+                return run_blended(self._run, padded, *window, overlap)[..., :height, :width]
+        if fixed_height is None and fixed_width is None:
+            padded, padding = pad(image, self.multiple)
+            return unpad(self._run(padded), padding)
+        return self._fitted(image)
+
+    def _fitted(self, image: Tensor) -> Tensor:
+        """Through a network of fixed size: scaled to fit, padded to fill, scaled back."""
+        height, width = image.shape[-2:]
+        scale = min(
+            (self.size[0] or float("inf")) / height,
+            (self.size[1] or float("inf")) / width,
+        )
+        inner = max(round(height * scale), 1), max(round(width * scale), 1)
+        full = (
+            self.size[0] or _aligned(inner[0], self.multiple),
+            self.size[1] or _aligned(inner[1], self.multiple),
+        )
+        styled = self._run(_extend(_resize(image, *inner), *full))
+        return _resize(styled[..., : inner[0], : inner[1]], height, width).clamp(0, 1)
+
+    def _run(self, image: Tensor) -> Tensor:
+        """[N, 3, H, W] in [0, 1] to the same, of a size the network takes."""
+        array = _encode(image, self.options, self.dtype)
+        output = _call(self.session, array, self.card.name)
+        styled = _decode(output, self.options, self.card.name).to(image.device)
+        if styled.shape[-2:] != image.shape[-2:]:  # a network that enlarges, or drops a few rows at the edge
+            styled = _resize(styled, *image.shape[-2:])
+        return styled.clamp(0, 1)
+
+
+def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxStylizer:
+    """Open an ONNX network and find out how to talk to it.
+
+    Runs on the GPU if `device` is one and onnxruntime was built for it, else on the CPU.
+
+    Raises:
+        DependencyError: onnxruntime isn't installed.
+        CheckpointError: Not an ONNX file, or not a network from one image to one image.
+    """
+    session = open_session(path, device)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+        shapes = "; ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
+        raise CheckpointError(
+            f"{path} is not an image-to-image network: expected one image as input, got {shapes}"
+        )
+    if len(outputs[0].shape or [0] * 4) != 4:
+        raise CheckpointError(
+            f"{path} is not an image-to-image network: its output {outputs[0].name} is {outputs[0].shape}"
+        )
+    shape = [entry if isinstance(entry, int) and entry > 0 else None for entry in inputs[0].shape]
+    dtype = _TYPES[inputs[0].type]
+    meta = session.get_modelmeta().custom_metadata_map
+    if options.value_range == "auto" and meta.get("scenivid_range") in _RANGES:
+        options = replace(options, value_range=meta["scenivid_range"])
+    if options.value_range == "auto" and dtype is np.uint8:
+        options = replace(options, value_range="byte")
+    options = _with_layout(session, path, shape, dtype, options)
+    size = (shape[2], shape[3]) if options.layout == "nchw" else (shape[1], shape[2])
+    if options.value_range == "auto":
+        options = replace(options, value_range=_find_range(session, path, size, dtype, options))
+    card = ModelCard(
+        path.stem, "onnx", description=f"{path.name}, {options.layout}, {options.value_range} range"
+    )
+    picture = _picture(size, options.multiple)  # fails here, not after the first frame was decoded
+    output = _decode(_call(session, _encode(picture, options, dtype), path.name), options, path.name)
+    if output.shape[-2] < picture.shape[-2] / 2 or output.shape[-1] < picture.shape[-1] / 2:
+        raise CheckpointError(
+            f"{path} is not an image-to-image network: from a picture of {list(picture.shape[-2:])} "
+            f"it makes {list(output.shape[-2:])}"
+        )
+    return OnnxStylizer(card, session, options, size, shape[0] is None, dtype)
+
+
+def open_session(path: Path, device: torch.device) -> Any:
+    """An onnxruntime session; see `open_onnx` for the errors."""
+    try:
+        import onnxruntime
+    except ImportError as exc:
+        raise DependencyError('ONNX styles need onnxruntime: pip install "scenivid[onnx]"') from exc
+    if not path.is_file():
+        raise CheckpointError(f"no file {path}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    wanted = ["CPUExecutionProvider"]
+    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        wanted.insert(0, "CUDAExecutionProvider")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as exc:  # onnxruntime's errors share no narrower class
+        raise CheckpointError(f"{path} is not a usable ONNX file ({_first_line(exc)})") from exc
+
+
+def _with_layout(
+    session: Any, path: Path, shape: list[int | None], dtype: Any, options: OnnxOptions
+) -> OnnxOptions:
+    """Fill in the layout: by the axis that is 3, else by which of the two the network accepts."""
+    if options.layout != "auto":
+        return options
+    if (shape[1] == 3) != (shape[3] == 3):
+        return replace(options, layout="nchw" if shape[1] == 3 else "nhwc")
+    if any(extent is not None for extent in (shape[1], shape[3])):
+        raise CheckpointError(
+            f"{path} is not an image-to-image network: input {shape} has no axis of 3 channels"
+        )
+    for layout in ("nchw", "nhwc"):
+        trial = replace(options, layout=layout)
+        fixed = (shape[2], shape[3]) if layout == "nchw" else (shape[1], shape[2])
+        try:
+            _decode(
+                _call(session, _encode(_picture(fixed, options.multiple), trial, dtype), path.name), trial, ""
+            )
+        except CheckpointError:
+            continue
+        return trial
+    raise CheckpointError(f"{path} is not an image-to-image network: it takes neither NCHW nor NHWC pictures")
+
+
+def _find_range(
+    session: Any, path: Path, size: tuple[int | None, int | None], dtype: Any, options: OnnxOptions
+) -> str:
+    """The range under which the test picture comes out most like a picture of the same thing."""
+    picture = _picture(size, options.multiple)
+    scores = {}
+    for name in _RANGES:
+        trial = replace(options, value_range=name)
+        output = _decode(_call(session, _encode(picture, trial, dtype), path.name), trial, path.name)
+        scores[name] = _unlikeness(picture, output)
+    ranked = sorted(scores, key=lambda name: scores[name])
+    _log.info("%s: value range %s (%s)", path.name, ranked[0], scores)
+    if scores[ranked[1]] - scores[ranked[0]] < 0.02:
+        _log.warning(
+            "%s: its value range is a guess (%s); if colours look wrong, set it by hand", path.name, ranked[0]
+        )
+    return ranked[0]
+
+
+def _unlikeness(picture: Tensor, output: Tensor) -> float:
+    """0 for a picture of the same thing: colours near, few values outside [0, 1], contrast kept."""
+    if not bool(torch.isfinite(output).all()):
+        return float("inf")
+    small, styled = (F.interpolate(image, (32, 32), mode="area") for image in (picture, output))
+    outside = (output - output.clamp(0, 1)).abs().mean()
+    return float((small - styled.clamp(-1, 2)).abs().mean() + outside + (small.std() - styled.std()).abs())
+
+
+def _picture(size: tuple[int | None, int | None], multiple: int) -> Tensor:
+    """A made-up landscape in [0, 1], [1, 3, H, W]: sky, sun, hills, some grain."""
+    default = _aligned(_PROBE, multiple)
+    height, width = size[0] or default, size[1] or default
+    y = torch.linspace(0, 1, height)[:, None].expand(height, width)
+    x = torch.linspace(0, 1, width)[None, :].expand(height, width)
+    ground = torch.sigmoid((y - 0.6 - 0.08 * torch.sin(9 * x)) * 60)
+    sky = torch.stack([0.35 + 0.4 * y, 0.55 + 0.3 * y, 0.9 - 0.05 * y])
+    grass = torch.stack([0.25 + 0.1 * x, 0.42 - 0.1 * y, 0.12 + 0.05 * x])
+    sun = torch.exp(-((x - 0.7) ** 2 + (y - 0.25) ** 2) * 90)
+    grain = torch.rand((height, width), generator=torch.Generator().manual_seed(0)) * 0.1 - 0.05
+    return (sky * (1 - ground) + grass * ground + 0.5 * sun + grain).clamp(0, 1)[None]
+
+
+def _encode(image: Tensor, options: OnnxOptions, dtype: Any) -> NDArray[Any]:
+    scale, offset = _RANGES.get(options.value_range, _RANGES["unit"])
+    if options.channels == "bgr":
+        image = image.flip(1)
+    if options.layout == "nhwc":
+        image = image.permute(0, 2, 3, 1)
+    array = (image.float() * scale + offset).cpu().numpy()
+    return np.ascontiguousarray(array.round() if dtype is np.uint8 else array, dtype=dtype)
+
+
+def _decode(output: NDArray[Any], options: OnnxOptions, name: str) -> Tensor:
+    scale, offset = _RANGES.get(options.value_range, _RANGES["unit"])
+    axis = 3 if options.layout == "nhwc" else 1
+    if output.ndim != 4 or output.shape[axis] != 3:
+        raise CheckpointError(f"{name} is not an image-to-image network: it returns {list(output.shape)}")
+    image = torch.from_numpy(np.asarray(output, dtype=np.float32))
+    if options.layout == "nhwc":
+        image = image.permute(0, 3, 1, 2)
+    image = (image - offset) / scale
+    return image.flip(1) if options.channels == "bgr" else image
+
+
+def _call(session: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
+    try:
+        result: NDArray[Any] = session.run(
+            [session.get_outputs()[0].name], {session.get_inputs()[0].name: array}
+        )[0]
+    except Exception as exc:  # onnxruntime's errors share no narrower class
+        raise CheckpointError(
+            f"{name} refused a frame of shape {list(array.shape)} ({_first_line(exc)})"
+        ) from exc
+    return result
+
+
+def _extend(image: Tensor, height: int, width: int) -> Tensor:
+    """Replicate the last row and column up to height × width."""
+    return F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]), mode="replicate")
+
+
+def _resize(image: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(image, (height, width), mode="bicubic", align_corners=False, antialias=True)
+
+
+def _aligned(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]

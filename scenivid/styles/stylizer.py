@@ -1,0 +1,237 @@
+"""Stylizers: networks ready for video, whatever they want inside. [0, 1] in, [0, 1] out, tiles or not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from scenivid.errors import ConfigError
+from scenivid.frames import from_signed, pad, to_signed, unpad
+from scenivid.nets.checkpoint import ModelCard
+from scenivid.nets.lite import GENTLEST, Lite
+from scenivid.nets.norms import Moments, smooth
+from scenivid.nets.translator import Translator
+from scenivid.styles.layerwise import translate_tiled, translate_whole
+from scenivid.styles.tiling import check_tile, run_tiled
+
+SMOOTHING = 4.0
+"""Default time constant of the translator's normalisation moments, in frames.
+
+Longer ones let through more of the source's own changes of brightness, which per-frame moments cancel."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class StyleState:
+    """What a stylizer carries from one frame to the next."""
+
+    moments: tuple[Moments, ...]
+    """Smoothed moments of every normalisation layer after the last frame, each [1, C]."""
+
+
+class Stylizer(Protocol):
+    """A style, on its device and in its precision."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the network."""
+
+    @property
+    def multiple(self) -> int:
+        """The network's own constraint on H and W; `translate` pads, so callers needn't."""
+
+    @property
+    def radius(self) -> int | None:
+        """How far, in pixels, an output pixel looks; None: at the whole frame."""
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Peak working memory for each pixel of one frame, for `tiling.auto_tile`."""
+
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
+    ) -> tuple[Tensor, StyleState | None]:
+        """Stylise consecutive frames.
+
+        Args:
+            image: [N, 3, H, W], float in [0, 1], on the stylizer's device; any H and W.
+            cuts: For each frame: does a new shot begin here?
+            state: What the call for the frames before returned; None at the start.
+            tile: Side of a tile in pixels, at least 64; None for the whole frame at once.
+
+        Returns:
+            float32, same shape and range; and the state for the next call, None if there is none.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class LiteStylizer:
+    """A Lite network: no state, exact tiles."""
+
+    card: ModelCard
+    network: Lite
+    dtype: torch.dtype
+    strength: float = 1.0
+    """What the network paints at: less than 1 only if it has a dial that was turned down."""
+
+    @property
+    def multiple(self) -> int:
+        return self.network.multiple
+
+    @property
+    def radius(self) -> int:
+        return self.network.radius
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return 200.0 * self.dtype.itemsize  # measured: 320 in bf16, 670 in fp32, for the default size
+
+    @torch.inference_mode()
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
+    ) -> tuple[Tensor, StyleState | None]:
+        padded, padding = pad(image, self.multiple)
+        padded = padded.contiguous(memory_format=torch.channels_last)
+        if tile is not None:
+            styled = run_tiled(self._run, padded, tile, self.radius, self.multiple)
+        else:
+            styled = self._run(padded)
+        return unpad(styled, padding), None
+
+    def _run(self, image: Tensor) -> Tensor:
+        if (
+            image.device.type == "cpu"
+        ):  # one after the other: as fast, less memory, and batch size can't matter
+            return torch.cat([self.network(frame) for frame in torch.split(image, 1)])
+        result: Tensor = self.network(image)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class TranslatorStylizer:
+    """The paper's G for video: moments shared between tiles, and smoothed over time within a shot."""
+
+    card: ModelCard
+    network: Translator
+    dtype: torch.dtype
+    smoothing: float = SMOOTHING
+    """Time constant in frames; 0 normalises each frame on its own, as in training."""
+
+    @property
+    def multiple(self) -> int:
+        return self.network.multiple
+
+    @property
+    def radius(self) -> None:
+        return None
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return 1200.0 * self.dtype.itemsize
+
+    @torch.inference_mode()
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
+    ) -> tuple[Tensor, StyleState | None]:
+        if tile is not None:
+            check_tile(tile)
+        padded, padding = pad(image, self.multiple if min(image.shape[-2:]) >= 8 else 8)
+        signed = to_signed(padded).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        step = 1 if tile is not None or image.device.type == "cpu" else len(signed)
+        styled = []
+        for start in range(0, len(signed), step):
+            part = slice(start, start + step)
+            result, state = self._run(signed[part], cuts[part], state, tile)
+            styled.append(from_signed(result.float()))
+        return unpad(torch.cat(styled), padding), state
+
+    def _run(
+        self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
+    ) -> tuple[Tensor, StyleState]:
+        kept: list[Moments] = []
+
+        def adapt(number: int, measured: Moments) -> Moments:
+            previous = state.moments[number] if state is not None else None
+            used, last = smooth(measured, previous, cuts, self.smoothing)
+            kept.append(last)
+            return used
+
+        if tile is None:
+            styled = translate_whole(self.network, image, adapt)
+        else:
+            styled = translate_tiled(self.network, image, adapt, tile)
+        return styled, StyleState(tuple(kept))
+
+
+def stylizer_for(
+    network: torch.nn.Module,
+    card: ModelCard,
+    device: torch.device,
+    precision: str,
+    smoothing: float,
+    strength: float = 1.0,
+) -> Stylizer:
+    """Move a trained network to its device and precision and wrap it.
+
+    Args:
+        strength: 0..1, for networks with a dial, which paint at no less than `GENTLEST`; the others paint at
+            full strength. `blend_for` tells what is left to do.
+
+    Raises:
+        ConfigError: The network isn't a style, the precision doesn't suit the device, or no such strength.
+    """
+    if not 0 <= strength <= 1:
+        raise ConfigError(f"strength must lie in [0, 1], got {strength}")
+    dtype = choose_dtype(precision, device)
+    painted_at = 1.0
+    if isinstance(network, Lite) and network.params.dial:
+        painted_at = max(strength, GENTLEST)
+        network = network.at(painted_at)
+    network = network.eval().requires_grad_(False).to(device, dtype)
+    network = network.to(memory_format=torch.channels_last)
+    if isinstance(network, Lite):
+        return LiteStylizer(card, network, dtype, painted_at)
+    if isinstance(network, Translator):
+        network.model[-2].float()  # the last convolution decides the colours: 1 % of the work, no banding
+        return TranslatorStylizer(card, network, dtype, smoothing)
+    raise ConfigError(f"{card.name!r} is a {card.architecture} network, not a style")
+
+
+def blend_for(stylizer: Stylizer, strength: float) -> float:
+    """Share of the stylised frame in a blend with the source that makes up for what a dial hasn't done."""
+    painted_at = stylizer.strength if isinstance(stylizer, LiteStylizer) else 1.0
+    return min(strength / painted_at, 1.0)
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype of weights and features for "auto", "fp32", "bf16" or "fp16".
+
+    "auto" is bf16 where the device multiplies it natively, fp16 on older GPUs, else fp32.
+
+    Raises:
+        ConfigError: Unknown precision, or fp16 on a CPU.
+    """
+    known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
+            return torch.bfloat16 if native else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and _cpu_multiplies_bf16() else torch.float32
+    if precision not in known:
+        raise ConfigError(f"unknown precision {precision!r}; expected auto, {', '.join(known)}")
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("fp16 is not for CPUs; use --precision bf16 or fp32")
+    return known[precision]
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether there are bf16 instructions (avx512_bf16 or AMX); asked in a way that survives renames."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)

@@ -1,0 +1,139 @@
+"""Keep the pairs whose two images show the same things in the same places.
+
+The official filter compares a cross-entropy of probability-like scores with a threshold close to chance
+(PAPER trap). Here a pair's score is the mean IoU of its two segmentations, and the threshold is calibrated:
+a pair must agree better than nearly all *mismatched* pairs, made by shuffling partners, do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scenivid.errors import ConfigError, DataError
+from scenivid.training.data.segmenters import Segmenter
+
+_SMALLEST_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """What a pair must pass."""
+
+    false_accept: float = 0.02
+    """Share of mismatched pairs that may pass the agreement threshold."""
+    min_classes: int = 2
+    """Classes that must be in both images, each on at least 2 % of the area."""
+    best_share: float = 1.0
+    """Of the calibration pairs, at most this share passes: below 1 the threshold rises to drop the worst."""
+    calibration_pairs: int = 192
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.false_accept < 1 or not 0 < self.best_share <= 1:
+            raise ConfigError("selection: 0 ≤ false_accept < 1 and 0 < best_share ≤ 1 expected")
+        if self.min_classes < 1 or self.calibration_pairs < 8:
+            raise ConfigError("selection: min_classes ≥ 1 and calibration_pairs ≥ 8 expected")
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well the two images of a pair agree."""
+
+    agreement: float
+    """Mean IoU of the labels, 0..1."""
+    classes: int
+    """Labels that cover at least 2 % of both images."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The threshold and what it was read from."""
+
+    threshold: float
+    """Agreement a pair must reach."""
+    matched_mean: float
+    mismatched_mean: float
+    separation: float
+    """Probability that a matched pair agrees better than a mismatched one (area under the ROC curve)."""
+    matched_kept: float
+    """Share of the matched calibration pairs above the threshold."""
+    mismatched_kept: float
+    pairs: int
+
+
+def score_labels(first: Tensor, second: Tensor) -> Score:
+    """Agreement of two label maps.
+
+    Mean IoU over the labels that cover at least 2 % of either image: one that is large in one image and
+    absent in the other counts as 0.
+
+    Args:
+        first, second: int64 [h, w], labels ≥ 0 that mean the same in both.
+    """
+    count = int(max(first.max(), second.max())) + 1
+    a = torch.bincount(first.flatten(), minlength=count).double()
+    b = torch.bincount(second.flatten(), minlength=count).double()
+    both = torch.bincount(first[first == second].flatten(), minlength=count).double()
+    area = float(first.numel())
+    seen = torch.maximum(a, b) >= _SMALLEST_SHARE * area
+    iou = both[seen] / (a + b - both)[seen]
+    shared = torch.minimum(a, b) >= _SMALLEST_SHARE * area
+    return Score(float(iou.mean()), int(shared.sum()))
+
+
+def score_pairs(segmenter: Segmenter, real: Tensor, anime: Tensor) -> list[Score]:
+    """Score each pair of [N, 3, H, W] float in [0, 1]."""
+    first, second = segmenter.label_pairs(real, anime)
+    return [score_labels(a.cpu(), b.cpu()) for a, b in zip(first, second, strict=True)]
+
+
+def calibrate(
+    segmenter: Segmenter, real: Tensor, anime: Tensor, settings: SelectionSettings, chunk: int = 16
+) -> Calibration:
+    """Set the threshold from matched pairs and from the same images with partners shifted by half the set.
+
+    Args:
+        real, anime: [N, 3, H, W] float in [0, 1], N ≥ 8, matched.
+
+    Raises:
+        DataError: too few pairs.
+    """
+    if len(real) < 8:
+        raise DataError(f"calibration needs at least 8 pairs, got {len(real)}")
+    other = anime.roll(len(anime) // 2, dims=0)
+    matched, mismatched = (
+        torch.tensor(
+            [
+                score.agreement
+                for i in range(0, len(real), chunk)
+                for score in score_pairs(segmenter, real[i : i + chunk], partner[i : i + chunk])
+            ]
+        )
+        for partner in (anime, other)
+    )
+    return calibration_of(matched, mismatched, settings)
+
+
+def calibration_of(matched: Tensor, mismatched: Tensor, settings: SelectionSettings) -> Calibration:
+    """The threshold from agreements [N] of matched and [M] of mismatched pairs."""
+    threshold = float(mismatched.quantile(1 - settings.false_accept))
+    if settings.best_share < 1:
+        threshold = max(threshold, float(matched.quantile(1 - settings.best_share)))
+    above = (matched[:, None] > mismatched[None]).double().mean()
+    equal = (matched[:, None] == mismatched[None]).double().mean()
+    return Calibration(
+        threshold=threshold,
+        matched_mean=float(matched.mean()),
+        mismatched_mean=float(mismatched.mean()),
+        separation=float(above + equal / 2),
+        matched_kept=float((matched >= threshold).double().mean()),
+        mismatched_kept=float((mismatched >= threshold).double().mean()),
+        pairs=len(matched),
+    )
+
+
+def passes(score: Score, calibration: Calibration, settings: SelectionSettings) -> bool:
+    """Whether a pair is kept."""
+    return score.agreement >= calibration.threshold and score.classes >= settings.min_classes

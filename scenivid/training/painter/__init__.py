@@ -1,0 +1,1 @@
+"""The procedural painter that teaches the lite networks."""

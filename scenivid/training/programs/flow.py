@@ -1,0 +1,265 @@
+"""`scenivid train flow`: torchvision's raft_small on synthetic layered motion over open photographs.
+
+RAFT is Teed & Deng 2020; the sequence loss is theirs, weighted so that small motion counts as much
+as large: what a video shows from frame to frame is mostly a few pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.models.optical_flow import raft_small
+from torchvision.utils import flow_to_image
+
+from scenivid.errors import CheckpointError, DataError
+from scenivid.flow.raft import read_state
+from scenivid.nets.checkpoint import ModelCard, write_tensors
+from scenivid.training.data.motion import MotionRecipe, motion_pair
+from scenivid.training.log import grid
+from scenivid.training.loop import (
+    CHECKPOINT,
+    Progress,
+    Stateful,
+    read_checkpoint,
+    train,
+    update_ema,
+)
+from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
+
+logger = logging.getLogger(__name__)
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one flow training."""
+
+    program: Literal["flow"] = "flow"
+    run: RunSettings = RunSettings()
+    photos: Path = Path("data/open/photos")
+    """Folder of photographs, searched at any depth."""
+    motion: MotionRecipe = MotionRecipe()
+    init: Path | None = None
+    """A torchvision raft_small state dict to start from, .pt or .safetensors; none = from scratch."""
+    batch: int = 6
+    updates: int = 6
+    """RAFT's iterations a step."""
+    gamma: float = 0.8
+    """Weight of each iteration relative to the next one."""
+    learning_rate: float = 4e-4
+    warmup: int = 100
+    """Steps of linear warm-up before the cosine decay."""
+    weight_decay: float = 1e-5
+    ema_decay: float = 0.999
+    bf16: bool = True
+    workers: int = harmless(1)
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train, or go on training, and write `out`/raft_small.safetensors (fp16, EMA weights).
+
+    Raises:
+        DataError: no usable photographs.
+        CheckpointError: `recipe.init` doesn't fit raft_small.
+    """
+    images = load_photos(recipe.photos, recipe.motion)
+    program = FlowProgram(replace(recipe, workers=0) if dry_run else recipe, images)
+    parameters = sum(parameter.numel() for parameter in program.net.parameters())
+    logger.info(
+        "raft_small: %s parameters, %d photographs, %d steps",
+        f"{parameters:,}",
+        len(images),
+        recipe.run.steps,
+    )
+    weights = out / "raft_small.safetensors"
+    if dry_run:
+        program.batch(0)
+        return weights
+    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
+    export(program.ema, weights, steps=outcome.step, recipe=recipe)
+    return weights
+
+
+def export(net: nn.Module, path: Path, steps: int, recipe: Recipe) -> None:
+    """Write raft_small's weights as fp16 safetensors with a model card in the header."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in net.state_dict().items()
+    }
+    card = ModelCard(
+        name="raft-small",
+        architecture="raft_small",
+        description="Optical flow: torchvision's raft_small, trained on synthetic layered motion.",
+        licence="Apache-2.0",
+        recipe=f"scenivid train flow, {steps} steps of {recipe.batch} pairs of {recipe.motion.width}x"
+        f"{recipe.motion.height}, {recipe.updates} updates"
+        + (f", begun from {recipe.init.name}" if recipe.init else ""),
+    )
+    write_tensors(path, tensors, card)
+
+
+def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
+    """Write the EMA weights of a run's checkpoint, while it trains or after."""
+    held = read_checkpoint(folder / CHECKPOINT)
+    net = raft_small(weights=None)
+    net.load_state_dict(held["state"]["ema"])
+    export(net, path, held["step"], recipe)
+
+
+class FlowProgram:
+    """raft_small, its optimiser and its average, as the training loop wants them."""
+
+    def __init__(self, recipe: Recipe, images: Sequence[NDArray[np.uint8]]) -> None:
+        self.recipe = recipe
+        torch.manual_seed(recipe.run.seed)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.net = raft_small(weights=None)
+        if recipe.init is not None:
+            _load_init(self.net, recipe.init)
+        self.net.to(self.device, memory_format=torch.channels_last).train()
+        self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self._scenes = _Scenes(list(images), recipe.motion, recipe.run.seed)
+        self._batches: Iterator[tuple[Tensor, Tensor, Tensor]] | None = None
+        self._next = -1
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Weights, average and optimiser."""
+        return {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """One optimiser step; reports loss, end-point error and the error of zero flow, in pixels."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
+        set_learning_rate(self.optimizer, rate)
+        first, second, flow = (part.to(self.device, non_blocking=True) for part in self.batch(index))
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
+            estimates = self.net(first * 2 - 1, second * 2 - 1, num_flow_updates=recipe.updates)
+        loss = sequence_loss([estimate.float() for estimate in estimates], flow, recipe.gamma)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
+        error = (estimates[-1].detach().float() - flow).norm(dim=1).mean()
+        return {
+            "loss": loss.detach(),
+            "epe": error,
+            "epe_zero": flow.norm(dim=1).mean(),
+            "learning_rate": rate,
+        }
+
+    def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Batch `index`: two frames [N, 3, H, W] in [0, 1] and the flow [N, 2, H, W] in pixels."""
+        if self._batches is None or self._next != index:
+            size = self.recipe.batch
+            order = range(index * size, self.recipe.run.steps * size)
+            self._batches = iter(
+                DataLoader(
+                    self._scenes, batch_size=size, sampler=order, num_workers=self.recipe.workers,
+                    prefetch_factor=4 if self.recipe.workers else None, worker_init_fn=_one_thread,
+                )
+            )  # fmt: skip
+        self._next = index + 1
+        return next(self._batches)
+
+    def samples(self) -> Tensor | None:
+        """Rows of frame 1, true flow, estimated flow."""
+        held_out = _Scenes(self._scenes.images, self.recipe.motion, seed=-1 - self.recipe.run.seed)
+        first, second, flow = (
+            torch.stack(part) for part in zip(*(held_out[i] for i in range(4)), strict=True)
+        )
+        self.ema.eval()
+        with torch.no_grad():
+            estimate = self.ema(
+                (first * 2 - 1).to(self.device), (second * 2 - 1).to(self.device), num_flow_updates=12
+            )[-1].cpu()
+        return grid([first, flow_to_image(flow) / 255, flow_to_image(estimate) / 255])
+
+
+def sequence_loss(estimates: Sequence[Tensor], flow: Tensor, gamma: float) -> Tensor:
+    """Σ_k γ^(K−1−k) · mean over samples of L1_k / (1 + 0.3·|flow|), RAFT's equation 7 made scale-aware.
+
+    Args:
+        estimates: K tensors [N, 2, H, W], pixels, from the first iteration to the last.
+        flow: [N, 2, H, W], pixels.
+    """
+    weight = 1 / (1 + 0.3 * flow.norm(dim=1).mean((1, 2)))
+    last = len(estimates) - 1
+    total = flow.new_zeros(())
+    for k, estimate in enumerate(estimates):
+        total = total + gamma ** (last - k) * ((estimate - flow).abs().mean((1, 2, 3)) * weight).mean()
+    return total
+
+
+def load_photos(folder: Path, motion: MotionRecipe) -> list[NDArray[np.uint8]]:
+    """All photographs below `folder` that are large enough, reduced to about 720 pixels wide."""
+    images = []
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    for path in files:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None or min(image.shape[:2]) < motion.height:
+            continue
+        scale = 720 / max(image.shape[:2])
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        images.append(np.ascontiguousarray(image[..., ::-1]).astype(np.uint8, copy=False))
+    if len(files) > len(images):
+        logger.warning(
+            "%d of %d images in %s are damaged or too small: skipped",
+            len(files) - len(images),
+            len(files),
+            folder,
+        )
+    if not images:
+        raise DataError(
+            f"no usable photographs in {folder}: give .jpg or .png at least {motion.height} pixels high"
+        )
+    return images
+
+
+class _Scenes(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Scene i is a function of (seed, i): order, workers and resuming don't matter."""
+
+    def __init__(self, images: list[NDArray[np.uint8]], motion: MotionRecipe, seed: int) -> None:
+        self.images, self.motion, self.seed = images, motion, seed
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        pair = motion_pair(self.images, self.motion, np.random.default_rng((self.seed % 2**32, index)))
+        first, second, flow = (
+            torch.from_numpy(part).permute(2, 0, 1) for part in (pair.first, pair.second, pair.flow)
+        )
+        return first, second, flow
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _load_init(net: nn.Module, path: Path) -> None:
+    try:
+        net.load_state_dict(read_state(path))
+    except RuntimeError as exc:
+        raise CheckpointError(f"init: {path} is not a torchvision raft_small state dict ({exc})") from exc

@@ -1,0 +1,246 @@
+"""`scenivid train lite`: a lite network learns a look from photographs painted by the procedural painter.
+
+Supervised on the painted pairs; a temporal loss holds the output still when the input moves by whole pixels,
+is compressed again or carries other noise; EfficientNet-Lite0 features ask for the same content. The
+unsupervised branch is a discriminator that compares the result with real, unpaired paintings. A network
+with a dial also learns what the painter does at lower strengths.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from scenivid.frames import to_float
+from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
+from scenivid.nets.lite import Lite
+from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.memory import MemorySet
+from scenivid.training.log import grid
+from scenivid.training.loop import (
+    CHECKPOINT,
+    Progress,
+    Stateful,
+    read_checkpoint,
+    train,
+    update_ema,
+)
+from scenivid.training.losses.lite import inner, reconstruction, twin_difference
+from scenivid.training.painter.pairs import (
+    Batch,
+    Pairs,
+    draw_batch,
+    hue_chances,
+    painted_pairs,
+)
+from scenivid.training.painting_critic import PaintingCritic
+from scenivid.training.programs.lite_recipe import Recipe
+from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Paint the pairs, train or go on training, and write `out`/STYLE.safetensors (fp16, EMA weights).
+
+    Raises:
+        DataError: no usable photographs.
+        ConfigError: no such style, or settings that don't fit each other.
+        CheckpointError: `recipe.start` doesn't fit the network.
+    """
+    cache = recipe.cache or out / "pairs"
+    # The same quarter of the views for every lower strength: beside each other they show the dial.
+    pairs, *gentler = (
+        painted_pairs(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
+        for strength, every in ((1.0, 1), *((strength, 4) for strength in recipe.strengths))
+    )
+    program = LiteProgram(recipe, pairs, gentler)
+    parameters = sum(parameter.numel() for parameter in program.net.parameters())
+    logger.info("lite: %s parameters, %d pairs, %d steps", f"{parameters:,}", len(pairs), recipe.run.steps)
+    weights = out / f"{recipe.style}.safetensors"
+    if dry_run:
+        program.batch(0)
+        return weights
+    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
+    save_checkpoint(weights, program.ema, card(recipe, outcome.step), torch.float16)
+    return weights
+
+
+def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
+    """Write the EMA weights of a run's checkpoint as a style, while it trains or after."""
+    held = read_checkpoint(folder / CHECKPOINT)
+    net = Lite(recipe.network)
+    load_strictly(net, held["state"]["ema"], str(folder / CHECKPOINT))
+    save_checkpoint(path, net, card(recipe, held["step"]), torch.float16)
+
+
+def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
+    """The card of a network trained for `step` steps; `more` fills the other fields."""
+    return ModelCard(
+        name=recipe.style,
+        architecture="lite",
+        params=asdict(recipe.network),
+        recipe=f"train/recipes/{recipe.style}.toml, {step} steps of {recipe.batch + recipe.twins} crops of "
+        f"{recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
+        **more,
+    )
+
+
+class LiteProgram:
+    """The network, its average, and the discriminator if there is one, as the training loop wants them."""
+
+    def __init__(self, recipe: Recipe, pairs: Pairs, gentler: Sequence[Pairs] = ()) -> None:
+        """`gentler` are the pairs of `recipe.strengths`, in their order."""
+        self.recipe = recipe
+        self.levels = dict(zip((1.0, *recipe.strengths), (pairs, *gentler), strict=True))
+        self.chances = {
+            strength: None if recipe.balance_from is None else hue_chances(painted)
+            for strength, painted in self.levels.items()
+        }
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(recipe.run.seed)
+        self.net = Lite(recipe.network)
+        if recipe.start is not None:
+            _start(self.net, recipe.start)
+        self.net.to(self.device).to(memory_format=torch.channels_last).train()
+        self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+        self.eye: EfficientNetLite0 | None = None
+        if recipe.weights.perceptual or recipe.weights.adversarial:
+            self.eye = load_efficientnet(self.device).to(memory_format=torch.channels_last)
+        self.critic: PaintingCritic | None = None
+        if self.eye is not None and recipe.weights.adversarial:
+            low, high = recipe.painting_zoom
+            self.paintings = MemorySet(
+                scan(recipe.paintings), Augment(recipe.crop, low, high), recipe.run.seed
+            )
+            self.critic = PaintingCritic(self._look(self.eye, self._painted(0, 16)), recipe.critic)
+            self.critic.to(self.device)
+            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Weights, average and optimisers."""
+        parts: dict[str, Stateful] = {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
+        if self.critic is not None:
+            parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        return parts
+
+    def strength(self, index: int) -> float:
+        """What step `index` trains: full strength, and at every second step the others in turn."""
+        others = self.recipe.strengths
+        return others[index // 2 % len(others)] if others and index % 2 else 1.0
+
+    def batch(self, index: int) -> Batch:
+        """The crops of step `index`."""
+        recipe, strength = self.recipe, self.strength(index)
+        return draw_batch(
+            self.levels[strength], recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
+            recipe.run.seed, index, self.chances[strength] if _balanced(recipe, index) else None,
+        )  # fmt: skip
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """One optimiser step; reports every loss, unweighted."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
+        set_learning_rate(self.optimizer, rate)
+        batch = self.batch(index)
+        source = batch.source.to(self.device, memory_format=torch.channels_last)
+        target = batch.target.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
+            output = self._paint(source, self.strength(index))
+        losses = reconstruction(inner(output), inner(target), recipe.vivid)
+        if batch.shifts and recipe.weights.temporal:
+            losses["temporal"] = twin_difference(output, batch.shifts)
+        if self.eye is not None:
+            losses |= self._seen(self.eye, output[: recipe.batch], target, index)
+        weights = asdict(recipe.weights)
+        terms = [weights[name] * value for name, value in losses.items() if weights.get(name)]
+        loss = torch.stack(terms).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
+        return {name: value.detach() for name, value in losses.items()} | {"learning_rate": rate}
+
+    def samples(self) -> Tensor | None:
+        """Rows of photograph, painting, result."""
+        pairs = self.levels[1.0]
+        few = slice(0, len(pairs), max(1, len(pairs) // 5))
+        source, target = pairs.source[few][:5] / 255, pairs.target[few][:5] / 255
+        self.ema.eval()
+        with torch.no_grad():
+            output = self.ema(source[..., : self.recipe.crop, : self.recipe.crop].to(self.device))
+        size = self.recipe.crop
+        return grid([source[..., :size, :size], target[..., :size, :size], output])
+
+    def _paint(self, source: Tensor, strength: float) -> Tensor:
+        if strength == 1:
+            output: Tensor = self.net(source)
+        else:
+            output = functional_call(self.net, self.net.weights_at(strength), (source,))
+        return output
+
+    def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            return eye.forward_features(images)
+
+    def _painted(self, first: int, count: int) -> Tensor:
+        """Crops `first` … of the paintings, [count, 3, C, C] in [0, 1]."""
+        crops = to_float(torch.stack([self.paintings[first + i] for i in range(count)]))
+        return inner(crops).to(self.device, memory_format=torch.channels_last)
+
+    def _seen(self, eye: EfficientNetLite0, output: Tensor, target: Tensor, index: int) -> dict[str, Tensor]:
+        """What EfficientNet-Lite0 says of the result: beside its own painting, and among real paintings."""
+        recipe, losses = self.recipe, {}
+        judged = self.critic is not None and index >= recipe.adversarial_from and self.strength(index) == 1
+        count = len(output) if judged else recipe.perceptual_crops
+        found = self._look(eye, inner(output[:count]))
+        if recipe.weights.perceptual:
+            some = slice(0, recipe.perceptual_crops)
+            with torch.no_grad():
+                wanted = self._look(eye, inner(target[some]))
+            terms = [
+                (a[some].float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
+                for a, b in zip(found, wanted, strict=True)
+            ]
+            losses["perceptual"] = torch.stack(terms).mean()
+        if self.critic is not None and judged:
+            with torch.no_grad():
+                real = self._look(eye, self._painted(index * recipe.batch, recipe.batch))
+            loss = self.critic.loss(found, real)
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.critic_optimizer.step()
+            losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
+        return losses
+
+
+def _start(net: Lite, path: Path) -> None:
+    """Weights of a lite style; `net`'s dial stays as it is if the style has none, and the other way round."""
+    dial = {name: value for name, value in net.state_dict().items() if name.startswith("dial_")}
+    held = load_checkpoint(path)[0]
+    if isinstance(held, Lite) and not net.params.dial:
+        held = held.at(1.0)
+    load_strictly(net, dial | held.state_dict(), str(path))
+
+
+def _balanced(recipe: Recipe, index: int) -> bool:
+    return recipe.balance_from is not None and index >= recipe.balance_from

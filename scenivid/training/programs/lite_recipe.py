@@ -1,0 +1,93 @@
+"""Settings of `scenivid train lite`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from scenivid.errors import ConfigError
+from scenivid.nets.lite import GENTLEST, Lite, LiteParams
+from scenivid.training.painter.pairs import Degrade, PairSettings
+from scenivid.training.recipe import RunSettings, harmless
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weight of each loss; 0 switches it off and saves its cost."""
+
+    pixel: float = 1.0
+    """L1."""
+    edges: float = 1.5
+    """L1 of first differences and of the Laplacian: crispness."""
+    colour: float = 1.0
+    """L1 of 8 × 8 means: the light and colour of regions."""
+    sharpness: float = 0.0
+    """L1 between 4 × 4 means of gradient magnitudes: as crisp as the painting, wherever the strokes fall."""
+    temporal: float = 1.0
+    """L1 between the two versions of a twin."""
+    perceptual: float = 0.05
+    """L1 between EfficientNet-Lite0 features, relative to their size."""
+    adversarial: float = 0.0
+    """LSGAN against the unpaired `paintings`, on EfficientNet-Lite0's maps."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one style."""
+
+    program: Literal["lite"] = "lite"
+    run: RunSettings = RunSettings()
+    style: str = "aozora"
+    """Which of the painter's styles."""
+    photos: Path = Path("data/open/photos")
+    paintings: Path = Path("data/open/paintings")
+    """Folder of paintings for the adversarial loss; read only if it counts."""
+    painting_zoom: tuple[float, ...] = (1.0, 2.2)
+    """A crop's side is a painting's shorter side divided by a zoom drawn from this range."""
+    cache: Path | None = harmless(None)
+    """Where painted pairs are kept; none = OUT/pairs."""
+    start: Path | None = None
+    """A lite checkpoint to start from; none = from scratch."""
+    network: LiteParams = LiteParams(widths=(32, 64, 80, 80), middle_dilations=(1, 2))
+    strengths: tuple[float, ...] = ()
+    """Strengths below 1 for a network with a dial: each is painted for a quarter of the pairs, and every
+    second step trains one of them."""
+    pairs: PairSettings = PairSettings()
+    degrade: Degrade = Degrade()
+    weights: Weights = Weights()
+    vivid: float = 0.0
+    """How much more the light and colour of saturated places count: 1 + vivid·(max − min of the target)."""
+    balance_from: int | None = None
+    """Step from which pairs are drawn so that every hue counts alike; none = never."""
+    crop: int = 208
+    batch: int = 4
+    """Different crops a step."""
+    twins: int = 1
+    """How many of them are seen twice, for the temporal loss."""
+    reach: int = 16
+    """Farthest move of a twin, in pixels."""
+    perceptual_crops: int = 1
+    """Crops of the batch on which the perceptual loss is taken."""
+    critic: int = 64
+    """Width of the discriminator's heads."""
+    adversarial_from: int = 0
+    """First step of the adversarial loss."""
+    learning_rate: float = 8e-4
+    warmup: int = 600
+    ema_decay: float = 0.998
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        if self.crop % Lite.multiple or self.crop > self.pairs.size:
+            raise ConfigError(f"crop must be a multiple of {Lite.multiple} and at most pairs.size")
+        if bool(self.strengths) != self.network.dial:
+            raise ConfigError(
+                "strengths are for a network with a dial (network.dial = true), and it needs some"
+            )
+        if not all(GENTLEST <= strength < 1 for strength in self.strengths):
+            raise ConfigError(f"strengths must be at least {GENTLEST} and below 1")
+        if len(self.painting_zoom) != 2:
+            raise ConfigError("painting_zoom takes two numbers")
+        if not 0 <= self.twins <= self.batch or self.reach >= self.crop // 2:
+            raise ConfigError("twins must be at most batch, and reach less than half of crop")

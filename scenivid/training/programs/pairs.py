@@ -1,0 +1,276 @@
+"""`scenivid train pairs`: sample (real, anime) pairs, keep those whose segmentations agree, write a folder.
+
+    out/real/0000012.png  out/anime/0000012.png      kept pairs (and dropped ones, with save_dropped)
+    out/manifest.jsonl                               {"source", "target", "kept", "agreement", "classes"}
+    out/calibration.json                             the threshold and what it was read from
+    out/kept.jpg  out/dropped.jpg                    contact sheets
+
+`scenivid train translator` takes the folder as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import torch
+from torch import Tensor
+
+from scenivid.errors import ConfigError, DataError
+from scenivid.frames import to_pixels
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.pair_sources import (
+    FolderPairs,
+    PairSource,
+    SourceName,
+    open_diffusion_pairs,
+    open_painter_pairs,
+    open_stylegan_pairs,
+)
+from scenivid.training.data.segmenters import Segmenter, SegmenterName, open_segmenter
+from scenivid.training.data.selection import Calibration, SelectionSettings, calibrate, passes, score_pairs
+from scenivid.training.log import grid, save_png
+from scenivid.training.loop import Progress, Stateful, train
+from scenivid.training.recipe import RunSettings, harmless
+
+logger = logging.getLogger(__name__)
+_SHEET = 32
+
+
+@dataclass(frozen=True)
+class StyleGanSettings:
+    """Pairs from two StyleGAN2s."""
+
+    source: Path = Path("runs/stylegan/stylegan2.pt")
+    target: Path = Path("runs/finetune/stylegan2.pt")
+    psi: float = 0.7
+    """Truncation towards the mean of 4,096 w."""
+    share_noise: bool = True
+    swap_below: int = 0
+    """Resolutions below this many px come from the source in both images; 0 = none."""
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Pairs made from photographs, by the painter or by a diffusion model."""
+
+    photos: Path = Path("data/open/photos")
+    size: int = 256
+    """Side of a crop in px; for a folder of pairs, too."""
+    zoom_min: float = 1.0
+    zoom_max: float = 1.5
+    style: str = "aozora"
+    """The painter's style."""
+    model: str = "stabilityai/sd-turbo"
+    """diffusers: a name on Hugging Face or a folder."""
+    prompt: str = "anime background art, painted landscape, clear light"
+    strength: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one set of pairs. `run.steps` is ignored: the candidates say how much there is to do."""
+
+    program: Literal["pairs"] = "pairs"
+    run: RunSettings = RunSettings(sample_every=0)
+    pairs: SourceName = "stylegan"
+    candidates: int = 50_000
+    """Pairs made; what is kept depends on the selection."""
+    batch: int = 16
+    stylegan: StyleGanSettings = StyleGanSettings()
+    photo: PhotoSettings = PhotoSettings()
+    folder: Path = Path("data/pairs")
+    """For `pairs = "folder"`: the user's own."""
+    segmenter: SegmenterName | Literal["none"] = "mask2former"
+    """"none" keeps every pair."""
+    segmenter_weights: Path | None = None
+    selection: SelectionSettings = SelectionSettings()
+    save_dropped: bool = harmless(False)
+    """Also write the images of dropped pairs; the manifest marks them."""
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1 or self.batch < 1:
+            raise ConfigError("pairs: candidates and batch must be at least 1")
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Make the pairs, or go on making them; returns `out`, the folder that holds them.
+
+    Raises:
+        CheckpointError, DependencyError: the source or the segmenter can't be had.
+        DataError: not one pair was kept; or the folder holds none.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    source = open_source(recipe, device)
+    segmenter = (
+        None
+        if recipe.segmenter == "none"
+        else open_segmenter(recipe.segmenter, device, recipe.segmenter_weights)
+    )
+    candidates = min(recipe.candidates, len(source)) if isinstance(source, FolderPairs) else recipe.candidates
+    logger.info("%d candidates from %s, segmenter %s", candidates, source.name, recipe.segmenter)
+    if dry_run:
+        source.pairs(0, 1)
+        return out
+    out.mkdir(parents=True, exist_ok=True)
+    calibration = None
+    if segmenter is not None:
+        calibration = open_calibration(recipe, out / "calibration.json", source, segmenter, candidates)
+    program = PairsProgram(recipe, source, segmenter, calibration, out, candidates)
+    train(program, recipe, out, _settings(recipe.run, program.steps), minutes=minutes, progress=progress)
+    program.finish()
+    return out
+
+
+class PairsProgram:
+    """Step i makes, scores and writes pairs i·batch …; the loop gives resume and the time budget."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: PairSource,
+        segmenter: Segmenter | None,
+        calibration: Calibration | None,
+        out: Path,
+        candidates: int,
+    ) -> None:
+        self.recipe, self.source, self.segmenter = recipe, source, segmenter
+        self.calibration, self.out, self.candidates = calibration, out, candidates
+        self.steps = -(-candidates // recipe.batch)
+        self._cut = False
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Nothing beyond the step number: a pair is a function of its number."""
+        return {}
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """Make one batch of candidates."""
+        first = index * self.recipe.batch
+        count = min(self.recipe.batch, self.candidates - first)
+        real, anime = (side.cpu() for side in self.source.pairs(first, count))
+        rows = [self._row(first + i) for i in range(count)]
+        if self.segmenter is not None and self.calibration is not None:
+            for row, score in zip(rows, score_pairs(self.segmenter, real, anime), strict=True):
+                row["agreement"], row["classes"] = round(score.agreement, 5), score.classes
+                row["kept"] = passes(score, self.calibration, self.recipe.selection)
+        for i, row in enumerate(rows):
+            if row["kept"] or self.recipe.save_dropped:
+                save_png(real[i], self.out / str(row["source"]))
+                save_png(anime[i], self.out / str(row["target"]))
+        self._append(first, rows)
+        logged: dict[str, Tensor | float] = {"kept": sum(bool(row["kept"]) for row in rows) / count}
+        if self.segmenter is not None:
+            logged["agreement"] = sum(float(str(row["agreement"])) for row in rows) / count
+        return logged
+
+    def samples(self) -> Tensor | None:
+        """The contact sheets come at the end."""
+        return None
+
+    def finish(self) -> None:
+        """Write the contact sheets.
+
+        Raises:
+            DataError: not one pair was kept.
+        """
+        rows = read_manifest(self.out)
+        kept = [row for row in rows if row["kept"]]
+        logger.info("%d of %d pairs kept", len(kept), len(rows))
+        dropped = [row for row in rows if not row["kept"]]
+        for name, chosen in (("kept", kept), ("dropped", dropped)):
+            if chosen:
+                self._sheet([int(str(row["index"])) for row in chosen], self.out / f"{name}.jpg")
+        if rows and not kept:
+            raise DataError(
+                f"not one of {len(rows)} pairs passed the selection; see {self.out / 'dropped.jpg'} "
+                "and loosen selection.min_classes or selection.best_share"
+            )
+
+    def _row(self, number: int) -> dict[str, object]:
+        name = f"{number:07d}.png"
+        return {"index": number, "source": f"real/{name}", "target": f"anime/{name}", "kept": True}
+
+    def _append(self, first: int, rows: list[dict[str, object]]) -> None:
+        """Add lines, after cutting off once what a killed process wrote beyond its last checkpoint."""
+        path = self.out / "manifest.jsonl"
+        if not self._cut and path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:first]
+            partial = path.with_name(path.name + ".partial")
+            partial.write_text("".join(lines), encoding="utf-8")
+            partial.replace(path)
+        self._cut = True
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def _sheet(self, numbers: list[int], path: Path) -> None:
+        """Pairs side by side, four a row, evenly taken from `numbers`, made again from their numbers."""
+        picked = [numbers[i * len(numbers) // _SHEET] for i in range(min(_SHEET, len(numbers)))]
+        picked = sorted(set(picked))
+        images: list[Tensor] = []
+        for number in picked:
+            images += [side[0].cpu() for side in self.source.pairs(number, 1)]
+        sheet = grid([torch.stack(images[i : i + 8]) for i in range(0, len(images), 8)])
+        bgr = to_pixels(sheet).flip(0).permute(1, 2, 0).contiguous().numpy()
+        path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
+
+
+def open_source(recipe: Recipe, device: torch.device) -> PairSource:
+    """The source that the recipe names."""
+    photo, seed = recipe.photo, recipe.run.seed
+    if recipe.pairs == "stylegan":
+        gan = recipe.stylegan
+        return open_stylegan_pairs(
+            gan.source, gan.target, device,
+            psi=gan.psi, share_noise=gan.share_noise, swap_below=gan.swap_below, seed=seed,
+        )  # fmt: skip
+    augment = Augment(photo.size, photo.zoom_min, photo.zoom_max)
+    if recipe.pairs == "painter":
+        return open_painter_pairs(photo.photos, photo.style, augment, seed, device)
+    if recipe.pairs == "diffusion":
+        return open_diffusion_pairs(
+            photo.photos, photo.model, photo.prompt, photo.strength, augment, seed, device
+        )
+    return FolderPairs(recipe.folder, photo.size)
+
+
+def open_calibration(
+    recipe: Recipe, path: Path, source: PairSource, segmenter: Segmenter, candidates: int
+) -> Calibration:
+    """The calibration that `path` holds, or a new one on the first pairs, written there."""
+    if path.exists():
+        return Calibration(**json.loads(path.read_text(encoding="utf-8")))
+    count, chunk = min(recipe.selection.calibration_pairs, candidates), recipe.batch
+    parts = [source.pairs(i, min(chunk, count - i)) for i in range(0, count, chunk)]
+    real, anime = (torch.cat([part[side] for part in parts]) for side in (0, 1))
+    calibration = calibrate(segmenter, real, anime, recipe.selection, chunk)
+    logger.info(
+        "agreement: matched %.3f, mismatched %.3f, separation %.3f; threshold %.3f keeps %.0f %% and %.0f %%",
+        calibration.matched_mean, calibration.mismatched_mean, calibration.separation,
+        calibration.threshold, 100 * calibration.matched_kept, 100 * calibration.mismatched_kept,
+    )  # fmt: skip
+    path.write_text(json.dumps(asdict(calibration), indent=2) + "\n", encoding="utf-8")
+    return calibration
+
+
+def read_manifest(folder: Path) -> list[dict[str, object]]:
+    """All rows of a folder of pairs, kept and dropped; empty where there is no manifest yet."""
+    path = folder / "manifest.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _settings(run: RunSettings, steps: int) -> RunSettings:
+    return RunSettings(steps, run.seed, run.checkpoint_minutes, run.log_every, 0, run.tensorboard)

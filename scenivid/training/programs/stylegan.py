@@ -1,0 +1,172 @@
+"""`scenivid train stylegan`: a StyleGAN2 of the source domain (landscapes), or of any folder of images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from scenivid.frames import to_float, to_signed
+from scenivid.nets.stylegan2 import (
+    Generator,
+    StyleGAN2Params,
+    load_generator,
+    load_state,
+    read_checkpoint,
+)
+from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
+from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.memory import MemorySet
+from scenivid.training.data.samples import ImageSet, Stream
+from scenivid.training.log import grid
+from scenivid.training.loop import Progress, Stateful
+from scenivid.training.memory_estimate import estimate, saved_bytes
+from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
+from scenivid.training.stylegan.realism import Realism, RealismSettings
+from scenivid.training.world import World, open_world
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one StyleGAN2 training; the defaults are the paper's source domain."""
+
+    program: Literal["stylegan"] = "stylegan"
+    run: RunSettings = RunSettings(steps=220_000, sample_every=1000)
+    images: Path = Path("data/open/photos")
+    """Folder of training images, searched at any depth."""
+    network: StyleGAN2Params = StyleGAN2Params()
+    gan: GanSettings = GanSettings()
+    realism: RealismSettings = RealismSettings()
+    zoom_min: float = 1.0
+    """A crop's side is the image's shorter side divided by a zoom drawn from [zoom_min, zoom_max]."""
+    zoom_max: float = 1.0
+    flip: bool = True
+    init: Path | None = None
+    """A checkpoint of the published layout (g, d) to start from; none = from scratch."""
+    in_memory: bool = False
+    """Hold all images, reduced, in memory: fast for small sets and sizes."""
+    workers: int = harmless(2)
+
+    def augment(self) -> Augment:
+        """The crops these settings ask for."""
+        return Augment(self.network.size, self.zoom_min, self.zoom_max, self.flip)
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train, or go on training, and write `out`/stylegan2.pt: g, g_ema, d in the published layout.
+
+    Raises:
+        DataError: no usable images.
+        CheckpointError: `recipe.init` doesn't fit the network.
+        ConfigError: settings that don't fit together.
+    """
+    images = open_images(recipe.images, recipe.augment(), recipe.run.seed, recipe.in_memory)
+    logger.info("%d images in %s", len(images), recipe.images)
+    logger.info("%s", describe(recipe.network, recipe.gan, recipe.run.steps))
+    if dry_run:
+        images[0]
+        return out / NETWORKS
+    torch.manual_seed(recipe.run.seed)
+    program = StyleGanProgram(recipe, *_networks(recipe), images, open_world())
+    return train_and_save(program, program.gan, recipe, out, minutes, progress)
+
+
+class StyleGanProgram:
+    """One GAN on one folder of images, as the training loop wants it."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        g: Generator,
+        d: Discriminator,
+        images: ImageSet | MemorySet,
+        world: World,
+    ) -> None:
+        self.recipe, self.images, self.device = recipe, images, world.device
+        self.gan = Gan(g, d, recipe.gan, recipe.run.seed, world)
+        self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
+        self.realism = open_realism(images, recipe.realism, world)
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Networks, averages and optimisers."""
+        return self.gan.state()
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """One step of D, one of G."""
+        logged: dict[str, Tensor | float] = {}
+        every = self.recipe.realism.every
+        if self.realism is not None and index % every == 0:
+            logged["fd_effnet"] = self.realism.distance(
+                lambda first, count: sample(self.gan.ema, self.recipe.run.seed, first, count)
+            )
+        real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device)))
+        losses = self.gan.discriminator_step(real, index) | self.gan.generator_step(index)
+        return logged | self.gan.joint(losses)
+
+    def samples(self) -> Tensor:
+        """A row of real images, then rows of the average generator's, untruncated."""
+        real = torch.stack([to_float(self.images[i]) for i in range(8)])
+        fake = sample(self.gan.ema, self.recipe.run.seed, 0, 40).cpu()
+        return grid([real, *torch.split(fake, 8)])
+
+
+def open_images(folder: Path, augment: Augment, seed: int, in_memory: bool) -> ImageSet | MemorySet:
+    """The crops of a folder, decoded as they are needed or held in memory."""
+    entries = scan(folder)
+    return (MemorySet if in_memory else ImageSet)(entries, augment, seed)
+
+
+def open_stream(images: ImageSet | MemorySet, batch: int, workers: int, world: World) -> Stream:
+    """Batches {"image": uint8 [batch, 3, size, size]}, different ones for each process."""
+    return Stream({"image": images}, batch, workers, rank=world.rank, world=world.size)
+
+
+def open_realism(images: ImageSet | MemorySet, settings: RealismSettings, world: World) -> Realism | None:
+    """FD-EffNet against crops of `images` that training doesn't draw; None where another process takes it."""
+    if not settings.every or world.rank:
+        return None
+    far = 10**9  # item numbers that no training reaches
+    real = torch.stack([to_float(images[far + i]) for i in range(settings.images)])
+    return Realism(real.to(world.device), load_efficientnet(world.device), settings)
+
+
+def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
+    """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
+    with torch.device("meta"):
+        g, d = Generator(params), Discriminator(params)
+        w = torch.zeros(gan.batch, params.style_dim)
+        noise = [torch.zeros(gan.batch, 1, side, side) for side in g.noise_sides]
+        images = torch.zeros(gan.batch, 3, params.size, params.size)
+    half = 2 if gan.bf16 else 1
+    # G's step holds G and D, D's step D twice; R1's double pass is about twice D in float32.
+    d_bytes = saved_bytes(lambda: d(images))
+    saved = max(saved_bytes(lambda: g(w, noise)) // half + d_bytes // half, 2 * d_bytes)
+    return estimate({"generator": g, "discriminator": d}, averaged=g, saved=saved) + (
+        f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
+    )
+
+
+def _networks(recipe: Recipe) -> tuple[Generator, Discriminator]:
+    g, d = Generator(recipe.network), Discriminator(recipe.network)
+    if recipe.init is None:
+        return g, d
+    state = read_checkpoint(recipe.init)
+    load_state(g, state.get("g") or load_generator(recipe.init).state_dict(), str(recipe.init))
+    return g, load_discriminator(recipe.init, recipe.network)

@@ -1,0 +1,304 @@
+"""`scenivid train translator`: photographs to anime scenes, semi-supervised (Scenimefy, ICCV 2023).
+
+Each step: G translates a batch, D and D_p take their step, then G and the projection heads theirs. On one
+device or many (`accelerate launch -m scenivid train translator …`): the joint batch is batch · processes ·
+accumulate, and the same data and places are drawn however it is divided.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenivid.frames import to_float
+from scenivid.nets.checkpoint import ModelCard, save_checkpoint
+from scenivid.nets.lite import Lite
+from scenivid.nets.translator import Translator
+from scenivid.perception.perceptual import open_distance
+from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
+from scenivid.training.log import grid
+from scenivid.training.loop import (
+    Peers,
+    Progress,
+    Stateful,
+    seed_all,
+    train,
+    update_ema,
+)
+from scenivid.training.losses.temporal import draw_motion
+from scenivid.training.memory_estimate import estimate, saved_bytes
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets
+from scenivid.training.schedule import constant_then_linear, set_learning_rate
+from scenivid.training.translation import (
+    Batch,
+    FeatureGenerator,
+    Networks,
+    Translations,
+    discriminator_losses,
+    generator_losses,
+    translate,
+    with_motion,
+)
+from scenivid.training.world import open_accelerator
+
+logger = logging.getLogger(__name__)
+STYLE = "style.safetensors"
+_PREVIEWS = 4
+_FAR = 10**9  # item numbers that no training reaches
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    minutes: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train, or go on training, and write `out`/style.safetensors: a style for `scenivid stylize`.
+
+    Raises:
+        DataError: a folder is missing or holds nothing usable.
+        CheckpointError: `recipe.start` or a perceptual network can't be loaded.
+        ConfigError: see `loop.train`.
+        DependencyError: accelerate isn't installed.
+    """
+    sets = open_sets(recipe)
+    style = out / STYLE
+    if dry_run:
+        for name, items in sets.items():
+            items[0]
+            logger.info("%s: %d", name, len(items))
+        logger.info("%s", describe(recipe))
+        return style
+    with TranslatorProgram(recipe, sets) as program:
+        outcome = train(
+            program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=program.peers
+        )
+        if program.peers.rank == 0:
+            save_checkpoint(style, program.kept, card(recipe, outcome.step))
+    return style
+
+
+class TranslatorProgram:
+    """The networks and optimisers, as the training loop wants them; close it to end the workers."""
+
+    def __init__(self, recipe: Recipe, sets: Mapping[str, ImageSet | PairSet]) -> None:
+        self.recipe, self.sets = recipe, sets
+        seed_all(recipe.run.seed)
+        self.accelerator = open_accelerator(recipe.device, recipe.precision)
+        self.device: torch.device = self.accelerator.device
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        self.peers = Peers(rank, self._any, every=1 if world == 1 else 10)
+        endless: Mapping[str, EndlessSet] = dict(sets)
+        self.stream = Stream(
+            endless, recipe.batch * recipe.accumulate, recipe.workers, rank=rank, world=world
+        )
+        self.parts = build(recipe, supervised="pair" in sets)
+        for module in self.parts.values():
+            module.to(self.device)
+        self.net: Translator | Lite = self.parts["g"].net
+        self.kept = copy.deepcopy(self.net).requires_grad_(False).eval() if recipe.ema else self.net
+        betas = (recipe.betas[0], recipe.betas[1])
+        self.optimizers = {
+            name: torch.optim.Adam(module.parameters(), recipe.learning_rate, betas)
+            for name, module in self.parts.items()
+        }
+        wrapped = {name: self.accelerator.prepare_model(module) for name, module in self.parts.items()}
+        self.networks = Networks(
+            wrapped["g"],
+            wrapped.get("d"),
+            wrapped.get("d_pair"),
+            wrapped.get("heads"),
+            wrapped.get("heads_pair"),
+        )
+        self.perceptual = None
+        if recipe.weights.perceptual:
+            self.perceptual = open_distance(recipe.perceptual, self.device, recipe.perceptual_weights)
+
+    def __enter__(self) -> TranslatorProgram:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.stream.__exit__()
+        if kind is None and self.accelerator.num_processes > 1:
+            self.accelerator.end_training()  # after an error the others would be waited for in vain
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Networks, optimisers and the averaged generator."""
+        held: dict[str, Stateful] = {**self.parts}
+        held |= {f"adam_{name}": optimizer for name, optimizer in self.optimizers.items()}
+        return held | ({"ema": self.kept} if self.recipe.ema else {})
+
+    def step(self, index: int) -> Mapping[str, Tensor | float]:
+        """D and D_p first, then G and the heads; every process returns the means over all of them."""
+        moment = moment_of(self.recipe, index)
+        rate = self.recipe.learning_rate * constant_then_linear(
+            index, self.recipe.run.steps, self.recipe.constant
+        )
+        for optimizer in self.optimizers.values():
+            set_learning_rate(optimizer, rate)
+            optimizer.zero_grad(set_to_none=True)
+        pieces = list(self._batches(index))
+        last = len(pieces) - 1
+        sums: dict[str, Tensor] = {}
+        shared: Translations | None = None
+        for number, batch in enumerate(pieces):
+            with torch.set_grad_enabled(not last), self.accelerator.autocast():
+                shared = translate(self.networks.g, batch, self.recipe.weights)
+            with self._gathering(number == last, "d", "d_pair"), self.accelerator.autocast():
+                losses = discriminator_losses(self.networks, batch, shared)
+                if losses:
+                    self.accelerator.backward(torch.stack(list(losses.values())).sum() / len(pieces))
+            _add(sums, losses, len(pieces))
+        self._optimize("d", "d_pair")
+        for number, batch in enumerate(pieces):
+            with self._gathering(number == last, "g", "heads", "heads_pair"), self.accelerator.autocast():
+                made = translate(self.networks.g, batch, self.recipe.weights) if last else shared
+                assert made is not None
+                losses = generator_losses(
+                    self.networks,
+                    batch,
+                    made,
+                    self.recipe.weights,
+                    self.recipe.contrast,
+                    moment,
+                    self.perceptual,
+                    critics=self.accelerator.unwrap_model,
+                )
+                self.accelerator.backward(losses["g"] / len(pieces))
+            _add(sums, losses, len(pieces))
+        self._optimize("g", "heads", "heads_pair")
+        if self.recipe.ema:
+            update_ema(self.kept, self.net, self.recipe.ema)
+        return {**self._mean(sums), "rate_g": rate, "gamma": moment.gamma, "pair_weight": moment.pair_weight}
+
+    @torch.no_grad()
+    def samples(self) -> Tensor:
+        """Rows: photos, their translations; where there are pairs, sources, targets and translations."""
+        photos = torch.stack([to_float(_image(self.sets["photo"][_FAR + i])) for i in range(_PREVIEWS)])
+        rows = [photos, self._translate(photos)]
+        if "pair" in self.sets:
+            pairs: list[Any] = [self.sets["pair"][_FAR + i] for i in range(_PREVIEWS)]
+            sources = torch.stack([to_float(pair["source"]) for pair in pairs])
+            targets = torch.stack([to_float(pair["target"]) for pair in pairs])
+            rows += [sources, targets, self._translate(sources)]
+        return grid(rows)
+
+    def _translate(self, images: Tensor) -> Tensor:
+        generator = FeatureGenerator(self.kept)
+        outputs = [generator(image[None].to(self.device))[0] for image in images]
+        return torch.cat([output for output in outputs if output is not None]).cpu()
+
+    def _batches(self, index: int) -> Iterator[Batch]:
+        recipe = self.recipe
+        whole = self.stream.batch(index)
+        count = recipe.batch * recipe.accumulate
+        images = {name: _to(value, self.device) for name, value in whole.items()}
+        for begin in range(0, count, recipe.batch):
+            rows = slice(begin, begin + recipe.batch)
+            first = self.peers.rank * count + begin
+            pair = images.get("pair")
+            batch = Batch(
+                photo=images["photo"][rows],
+                painting=images["painting"][rows],
+                pair=(pair["source"][rows], pair["target"][rows]) if pair is not None else None,
+                motion=None,
+                moved=None,
+                key=(recipe.run.seed, index),
+                first=first,
+            )
+            motion = None
+            if recipe.weights.temporal:
+                motion = draw_motion(batch.photo.shape, recipe.motion, (*batch.key, 9), first)
+            yield with_motion(batch, motion)
+
+    @contextmanager
+    def _gathering(self, last: bool, *names: str) -> Iterator[None]:
+        """Hold back the exchange of gradients between processes until the last of several passes."""
+        with ExitStack() as stack:
+            if not last:
+                wrapped = self.networks
+                for name in names:
+                    if getattr(wrapped, name) is not None:
+                        stack.enter_context(self.accelerator.no_sync(getattr(wrapped, name)))
+            yield
+
+    def _optimize(self, *names: str) -> None:
+        for name in names:
+            if name in self.optimizers:
+                self.optimizers[name].step()
+
+    def _mean(self, sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One exchange for all of them."""
+        if self.accelerator.num_processes == 1:
+            return dict(sums)
+        joint = self.accelerator.reduce(torch.stack(list(sums.values())), "mean")
+        return dict(zip(sums, joint, strict=True))
+
+    def _any(self, mine: bool) -> bool:
+        if self.accelerator.num_processes == 1:
+            return mine
+        asked = torch.tensor(float(mine), device=self.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
+
+
+def card(recipe: Recipe, steps: int) -> ModelCard:
+    """What the style file says about itself."""
+    params = recipe.lite if recipe.generator == "lite" else recipe.translator
+    return ModelCard(
+        name=recipe.name,
+        architecture=recipe.generator,
+        params=asdict(params),
+        description="Photographs to painted scenes, trained semi-supervised as in Scenimefy (ICCV 2023).",
+        licence=recipe.licence,
+        data=recipe.data,
+        recipe=f"scenivid train translator, {steps} of {recipe.run.steps} steps, "
+        f"{recipe.augment.size} px, seed {recipe.run.seed}",
+    )
+
+
+def describe(recipe: Recipe) -> str:
+    """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
+    with torch.device("meta"):
+        parts = build(recipe, supervised=recipe.pairs is not None)
+        images = torch.zeros(recipe.batch, 3, recipe.augment.size, recipe.augment.size)
+    weights = recipe.weights
+    whole = 1 + weights.hdce_painting + (recipe.pairs is not None) + (weights.temporal > 0)
+    half = weights.contrast + weights.hdce_painting + ("heads_pair" in parts)
+    generator = parts["g"]
+    saved = whole * saved_bytes(lambda: generator(images))
+    saved += half * saved_bytes(lambda: generator(images, translate=False))
+    if "d" in parts:
+        saved += 2 * saved_bytes(lambda: parts["d"](images))
+    joint = recipe.batch * recipe.accumulate
+    return estimate(
+        parts, averaged=generator if recipe.ema else None, saved=saved // (1 + (recipe.precision == "bf16"))
+    ) + (
+        f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
+        f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
+    )
+
+
+def _add(sums: dict[str, Tensor], losses: Mapping[str, Tensor], parts: int) -> None:
+    for name, value in losses.items():
+        sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach().float() / parts
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    if isinstance(value, dict):
+        return {name: _to(inner, device) for name, inner in value.items()}
+    return to_float(value.to(device, non_blocking=True))
+
+
+def _image(item: Tensor | dict[str, Tensor]) -> Tensor:
+    assert isinstance(item, Tensor)
+    return item

@@ -1,0 +1,146 @@
+"""Settings of the translator's training, and what follows from them: data sets, networks, schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from scenivid.errors import CheckpointError, ConfigError
+from scenivid.nets.checkpoint import load_checkpoint
+from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
+from scenivid.nets.lite import Lite, LiteParams
+from scenivid.nets.translator import Translator, TranslatorParams
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.samples import ImageSet, PairSet, find_pairs
+from scenivid.training.losses.adversarial import curriculum, epoch_of, pair_weight
+from scenivid.training.losses.contrastive import ContrastSettings, ProjectionHeads
+from scenivid.training.losses.temporal import MotionSettings
+from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.translation import FeatureGenerator, Moment, Weights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one translator training; the defaults are the paper's."""
+
+    program: Literal["translator"] = "translator"
+    run: RunSettings = RunSettings(steps=1_800_000, sample_every=2000, log_every=100)
+    photos: Path = Path("data/photos")
+    """Unpaired photographs: a folder, a tree, or WebDataset shards (*.tar)."""
+    paintings: Path = Path("data/paintings")
+    """Unpaired images of the style; likewise."""
+    pairs: Path | None = None
+    """Pairs, see `data.find_pairs`; none = the unsupervised branch alone."""
+    augment: Augment = field(default_factory=Augment)
+    generator: Literal["translator", "lite"] = "translator"
+    translator: TranslatorParams = field(default_factory=TranslatorParams)
+    lite: LiteParams = field(default_factory=LiteParams)
+    start: Path | None = None
+    """A style file whose generator to start from."""
+    discriminator_width: int = 64
+    discriminator_layers: int = 3
+    weights: Weights = field(default_factory=Weights)
+    contrast: ContrastSettings = field(default_factory=ContrastSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    """Of the temporal loss."""
+    perceptual: Literal["vgg19", "lpips", "efficientnet"] = "vgg19"
+    """Network of the perceptual loss, where its weight isn't 0."""
+    perceptual_weights: Path | None = None
+    """Its weights, where they can't be downloaded."""
+    epochs: int = 20
+    """Equal parts of the run, for the fading of the supervised branch."""
+    constant: float = 0.5
+    """Share of the run before the learning rate begins to fall linearly to 0."""
+    learning_rate: float = 2e-4
+    betas: tuple[float, ...] = (0.5, 0.999)
+    batch: int = 1
+    """Images a device and pass."""
+    accumulate: int = 1
+    """Passes a step."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    ema: float = 0.999
+    """Decay of the averaged generator that is kept; 0 keeps the last one itself."""
+    official_compat: bool = False
+    """Repeat two defects of the official code: λ_pair never fades, λ of StylePatchNCE counts twice."""
+    device: Literal["auto", "cpu"] = harmless("auto")
+    workers: int = harmless(2)
+    name: str = harmless("style")
+    """Of the style file that is written."""
+    licence: str = harmless("")
+    data: tuple[str, ...] = harmless(())
+    """Sources of the training data with their licences, for the model card."""
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.accumulate, self.epochs, self.discriminator_width) < 1:
+            raise ConfigError("batch, accumulate, epochs and discriminator_width must be at least 1")
+        if not 0 <= self.ema < 1 or not 0 <= self.constant <= 1 or len(self.betas) != 2:
+            raise ConfigError("ema must lie in [0, 1), constant in [0, 1], and betas takes two numbers")
+        if self.lite.dial:
+            raise ConfigError("lite.dial: only `train lite` trains a dial")
+        multiple = Lite.multiple if self.generator == "lite" else Translator.multiple
+        if self.augment.size % multiple:
+            raise ConfigError(f"augment.size {self.augment.size} must be a multiple of {multiple}")
+
+
+def open_sets(recipe: Recipe) -> dict[str, ImageSet | PairSet]:
+    """The data of a recipe: "photo", "painting" and, with supervision, "pair".
+
+    Raises:
+        DataError: a folder is missing or holds nothing usable.
+    """
+    smallest = max(8, recipe.augment.size // 2)
+    seed = recipe.run.seed
+    sets: dict[str, ImageSet | PairSet] = {
+        "photo": ImageSet(scan(recipe.photos, smallest), recipe.augment, seed, salt=1),
+        "painting": ImageSet(scan(recipe.paintings, smallest), recipe.augment, seed, salt=2),
+    }
+    if recipe.pairs is not None:
+        sets["pair"] = PairSet(find_pairs(recipe.pairs), recipe.augment, seed, salt=3)
+    return sets
+
+
+def build(recipe: Recipe, supervised: bool) -> dict[str, Any]:
+    """New networks by role: g (a FeatureGenerator), d, d_pair, heads, heads_pair; those that are of use.
+
+    Raises:
+        CheckpointError: `recipe.start` isn't a generator of this recipe's shape.
+    """
+    net = Lite(recipe.lite) if recipe.generator == "lite" else Translator(recipe.translator)
+    weights, contrast = recipe.weights, recipe.contrast
+    channels = net.feature_channels
+    width, layers = recipe.discriminator_width, recipe.discriminator_layers
+    parts: dict[str, nn.Module] = {"g": FeatureGenerator(net)}
+    if weights.gan:
+        parts["d"] = PatchDiscriminator(PatchParams(3, width, layers))
+    if weights.contrast:
+        parts["heads"] = ProjectionHeads(channels, contrast.width)
+    if supervised and weights.pair_gan:
+        parts["d_pair"] = PatchDiscriminator(PatchParams(6, width, layers))
+    if supervised and weights.style_nce:
+        parts["heads_pair"] = ProjectionHeads(channels, contrast.width)
+    if recipe.start is not None:
+        held, start = load_checkpoint(recipe.start)
+        if isinstance(held, Lite):
+            held = held.at(1.0)
+        if start.architecture != recipe.generator or held.params != net.params:
+            raise CheckpointError(
+                f"{recipe.start} is a {start.architecture} with {held.params}; "
+                f"the recipe asks for a {recipe.generator} with {net.params}"
+            )
+        net.load_state_dict(held.state_dict())
+    return parts
+
+
+def moment_of(recipe: Recipe, index: int) -> Moment:
+    """The schedules at step `index`."""
+    steps, contrast = recipe.run.steps, recipe.contrast
+    epoch = epoch_of(index, steps, recipe.epochs)
+    return Moment(
+        gamma=curriculum(index, steps, contrast.gamma_start, contrast.gamma_end),
+        pair_weight=pair_weight(epoch, recipe.epochs, recipe.official_compat),
+        double_style_nce=recipe.official_compat,
+    )

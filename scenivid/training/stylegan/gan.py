@@ -1,0 +1,293 @@
+"""One StyleGAN2 with its optimisers: the discriminator's and the generator's step, lazily regularised.
+
+Both `program_stylegan` and `program_finetune` train through it. Source: Karras et al. 2020 (config F).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from scenivid.errors import Cancelled, ConfigError
+from scenivid.nets.stylegan2 import Generator, mean_style
+from scenivid.nets.stylegan2_discriminator import Discriminator
+from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
+from scenivid.training.stylegan.diffaugment import AdaptiveProbability, diff_augment
+from scenivid.training.stylegan.losses import (
+    discriminator_loss,
+    generator_loss,
+    mix_styles,
+    path_lengths,
+    path_penalty,
+    r1_penalty,
+)
+from scenivid.training.world import World
+
+NETWORKS = "stylegan2.pt"
+"""What a run leaves in its folder besides the checkpoint: the networks in the published layout."""
+Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
+"""(images [N, 3, H, W] in [-1, 1], w [N, latents, D], noise) to weighted losses by name."""
+
+
+@dataclass(frozen=True)
+class GanSettings:
+    """How a StyleGAN2 is trained; the defaults are config F's."""
+
+    batch: int = 16
+    """Images a step and process."""
+    learning_rate: float = 2e-3
+    r1: float = 10.0
+    """γ of the R1 penalty."""
+    r1_every: int = 16
+    path: float = 2.0
+    """Weight of the path length penalty; 0 = off."""
+    path_every: int = 4
+    path_shrink: int = 2
+    """The path penalty is taken on batch/path_shrink samples."""
+    mixing: float = 0.9
+    """Probability of style mixing."""
+    ema_images: float = 10_000
+    """Half-life of the generator's average, in images."""
+    augment: Literal["none", "diffaugment", "ada"] = "none"
+    ada_target: float = 0.6
+    ada_images: int = 500_000
+    """Images in which ADA's probability can go from 0 to 1."""
+    trained_blocks: int = 0
+    """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
+    frozen_d_layers: int = 0
+    """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
+    bf16: bool = False
+    """Forward passes in bfloat16; the regularisers stay in float32."""
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.r1_every, self.path_every, self.path_shrink, self.ada_images) < 1:
+            raise ConfigError("gan: batch, r1_every, path_every, path_shrink, ada_images: at least 1 each")
+        if not 0 <= self.mixing <= 1 or self.ema_images <= 0:
+            raise ConfigError("gan: mixing must lie in 0..1 and ema_images be positive")
+
+
+class PathMean(nn.Module):
+    """The moving mean of the path lengths, kept with the checkpoint."""
+
+    value: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.zeros(()))
+
+
+class Gan:
+    """Networks, average and optimisers of one training; every draw is a function of (seed, step)."""
+
+    def __init__(
+        self, g: Generator, d: Discriminator, settings: GanSettings, seed: int, world: World
+    ) -> None:
+        self.settings, self.seed, self.world, self.device = settings, seed, world, world.device
+        device = world.device
+        self.g, self.d = g.to(device).train(), d.to(device).train()
+        self.ema = copy.deepcopy(self.g).eval().requires_grad_(False)
+        self.path_mean = PathMean().to(device)
+        self.ada = AdaptiveProbability(1.0 if settings.augment == "diffaugment" else 0.0)
+        freeze(self.g, self.d, settings)
+        self.g_weights = [p for p in self.g.parameters() if p.requires_grad]
+        self.d_weights = [p for p in self.d.parameters() if p.requires_grad]
+        self.g_optimizer = _adam(
+            self.g_weights, settings.learning_rate, settings.path_every if settings.path else 0
+        )
+        self.d_optimizer = _adam(self.d_weights, settings.learning_rate, settings.r1_every)
+
+    def state(self) -> dict[str, Stateful]:
+        """For the loop's checkpoint."""
+        return {
+            "g": self.g, "d": self.d, "g_ema": self.ema, "path_mean": self.path_mean, "ada": self.ada,
+            "g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer,
+        }  # fmt: skip
+
+    def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
+        """One step of D on real images [N, 3, H, W] in [-1, 1]; R1 every `r1_every` steps."""
+        rng, settings = generator(self.seed, 2, index, self.world.rank), self.settings
+        with torch.no_grad():
+            w, noise = self._draw(len(real), rng)
+            with self._cast():
+                fake = self.g(w, noise).float()
+        with self._cast():
+            fake_logits = self.d(self._augment(fake, rng)).float()
+            real_logits = self.d(self._augment(real, rng)).float()
+        loss = discriminator_loss(real_logits, fake_logits)
+        self._descend(self.d_optimizer, self.d_weights, loss)
+        logged = {
+            "d_loss": loss.detach(),
+            "d_real": real_logits.detach().mean(),
+            "d_fake": fake_logits.detach().mean(),
+        }
+        if settings.augment == "ada":
+            sign = self.world.mean(real_logits.detach().sign().mean())
+            self.ada.update(sign, len(real) * self.world.size, settings.ada_target, settings.ada_images)
+            logged["ada_p"] = self.ada.value.clone()
+        if settings.r1 and index % settings.r1_every == 0:
+            leaf = real.detach().requires_grad_(True)
+            penalty = r1_penalty(self.d(self._augment(leaf, rng)), leaf)
+            self._descend(self.d_optimizer, self.d_weights, settings.r1 / 2 * settings.r1_every * penalty)
+            logged["r1"] = penalty.detach()
+        return logged
+
+    def generator_step(self, index: int, extra: Extra | None = None) -> dict[str, Tensor]:
+        """One step of G, with `extra` losses on the same images; path length every `path_every` steps."""
+        rng, settings = generator(self.seed, 3, index, self.world.rank), self.settings
+        with _frozen(self.d_weights):
+            w, noise = self._draw(settings.batch, rng)
+            with self._cast():
+                fake = self.g(w, noise).float()
+                adversarial = generator_loss(self.d(self._augment(fake, rng)).float())
+            parts = dict(extra(fake, w.detach(), noise)) if extra is not None else {}
+            total = adversarial
+            for part in parts.values():
+                total = total + part
+            self._descend(self.g_optimizer, self.g_weights, total)
+        logged = {"g_loss": adversarial.detach()} | {name: part.detach() for name, part in parts.items()}
+        if settings.path and index % settings.path_every == 0:
+            logged |= self._path_step(rng)
+        update_ema(self.ema, self.g, 0.5 ** (settings.batch * self.world.size / settings.ema_images))
+        return logged
+
+    def joint(self, logged: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The means of logged values over all processes, in one exchange."""
+        values = [value.to(self.device, torch.float32) for value in logged.values()]
+        return dict(zip(logged, self.world.mean(torch.stack(values)), strict=True))
+
+    def _descend(
+        self, optimizer: torch.optim.Optimizer, weights: Sequence[nn.Parameter], loss: Tensor
+    ) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.world.average_gradients(weights)
+        optimizer.step()
+
+    def _path_step(self, rng: torch.Generator) -> dict[str, Tensor]:
+        settings = self.settings
+        w, noise = self._draw(max(1, settings.batch // settings.path_shrink), rng)
+        if not w.requires_grad:  # the mapping is frozen
+            w = w.requires_grad_(True)
+        images = self.g(w, noise)
+        y = torch.randn(images.shape, generator=rng).to(self.device)
+        lengths = path_lengths(images, w, y)
+        penalty, moved = path_penalty(lengths, self.path_mean.value)
+        self.path_mean.value.copy_(self.world.mean(moved))
+        self._descend(self.g_optimizer, self.g_weights, settings.path * settings.path_every * penalty)
+        return {"path": penalty.detach(), "path_length": lengths.detach().mean()}
+
+    def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+        """Styles [count, latents, D], mixed now and then, and noise planes; in float32."""
+        params = self.g.params
+        z = torch.randn(2, count, params.style_dim, generator=rng).to(self.device)
+        crossover = params.latents
+        if float(torch.rand((), generator=rng)) < self.settings.mixing:
+            crossover = int(torch.randint(1, params.latents, (), generator=rng))
+        first = self.g.style(z[0])
+        second = self.g.style(z[1]) if crossover < params.latents else first
+        return mix_styles(first, second, crossover, params.latents), self.g.make_noise(count, rng)
+
+    def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        if self.settings.augment == "none":
+            return images
+        return diff_augment(images, float(self.ada.value), rng)
+
+    def _cast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bf16)
+
+
+def freeze(g: Generator, d: Discriminator, settings: GanSettings) -> None:
+    """FreezeG and FreezeD: switch off the gradients of what shall stay.
+
+    Raises:
+        ConfigError: more blocks or layers than the networks have.
+    """
+    blocks = list(g.blocks())
+    if settings.trained_blocks > len(blocks) or settings.frozen_d_layers > len(d.convs):
+        raise ConfigError(
+            f"gan: this network has {len(blocks)} generator blocks and {len(d.convs)} discriminator layers; "
+            f"got trained_blocks {settings.trained_blocks}, frozen_d_layers {settings.frozen_d_layers}"
+        )
+    g.requires_grad_(settings.trained_blocks == 0)
+    for _, modules in blocks[len(blocks) - settings.trained_blocks :]:
+        for module in modules:
+            module.requires_grad_(True)
+    d.requires_grad_(True)
+    for layer in list(d.convs)[: settings.frozen_d_layers]:
+        layer.requires_grad_(False)
+
+
+def train_and_save(
+    program: Program,
+    gan: Gan,
+    recipe: Any,
+    out: Path,
+    minutes: float | None,
+    progress: Callable[[Progress], None] | None,
+) -> Path:
+    """`loop.train`, then write `out`/stylegan2.pt, also when time is up or the user stops it."""
+    peers, path = gan.world.peers(), out / NETWORKS
+    try:
+        train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
+    except Cancelled:
+        if peers.rank == 0:
+            save_networks(gan, path)
+        raise
+    if peers.rank == 0:
+        save_networks(gan, path)
+    return path
+
+
+def save_networks(gan: Gan, path: Path) -> None:
+    """Write g, g_ema, d and the mean style as a file of the published layout; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    content = {"g": gan.g, "g_ema": gan.ema, "d": gan.d}
+    states: dict[str, object] = {
+        name: {key: value.cpu() for key, value in net.state_dict().items()} for name, net in content.items()
+    }
+    states["latent_avg"] = mean_style(gan.ema, rng=generator(gan.seed, 4))[0].cpu()
+    torch.save(states, partial)
+    partial.replace(path)
+
+
+@torch.no_grad()
+def sample(g: Generator, seed: int, first: int, count: int, psi: float = 1.0) -> Tensor:
+    """Images `first` … of an endless row, [count, 3, H, W] in [0, 1]; each depends on (seed, its number).
+
+    The noise is the stored one, so that pictures of two moments of a training can be compared.
+    """
+    device = g.input.input.device
+    z = torch.stack(
+        [torch.randn(g.params.style_dim, generator=generator(seed, 5, first + i)) for i in range(count)]
+    )
+    w: Tensor = g.style(z.to(device))
+    if psi != 1.0:
+        mean = mean_style(g, rng=generator(seed, 6))
+        w = mean + psi * (w - mean)
+    images: Tensor = g(w, g.fixed_noise())
+    return (images / 2 + 0.5).clamp(0, 1)
+
+
+def _adam(weights: list[nn.Parameter], rate: float, every: int) -> torch.optim.Adam:
+    """Adam(0, 0.99), corrected for the extra step of a lazy regulariser each `every` steps (appendix B)."""
+    share = every / (every + 1) if every else 1.0
+    return torch.optim.Adam(weights, lr=rate * share, betas=(0.0, 0.99**share))
+
+
+@contextmanager
+def _frozen(weights: list[nn.Parameter]) -> Iterator[None]:
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)

@@ -1,0 +1,112 @@
+"""The one protocol behind every source of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Protocol
+
+from scenivid.frames import Clip
+from scenivid.video.info import VideoInfo
+from scenivid.video.reading.read_ahead import ReadAhead
+
+_CLIPS_AHEAD = 2
+
+
+class VideoReader(Protocol):
+    """Frames of one source, in presentation order, rotated upright, as full-range RGB.
+
+    A reader is opened by `open_video` and closed by `with`. Reading ahead is bounded whatever the
+    consumer's speed, and an error in a reader's thread is raised in `clips`.
+    """
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source says about itself."""
+        ...
+
+    @property
+    def decoder(self) -> str:
+        """'decord', 'pyav' or 'images', with the reason it was chosen: 'pyav (10 bits)'."""
+        ...
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames `clips` will yield in all, for progress; None where only reading tells."""
+        ...
+
+    def clips(self, batch: int) -> Iterator[Clip]:
+        """Yield consecutive clips of `batch` frames, the last one maybe shorter.
+
+        Raises:
+            InputError: damaged data, or fewer frames decoded than the container holds.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop threads and release the file; safe to call twice."""
+        ...
+
+    def __enter__(self) -> VideoReader: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ThreadedReader:
+    """The reader of every source: a generator of clips, run ahead in a bounded thread."""
+
+    def __init__(
+        self,
+        info: VideoInfo,
+        decoder: str,
+        frames: int | None,
+        produce: Callable[[int], Generator[Clip, None, None]],
+    ) -> None:
+        """`produce(batch)` opens the source, yields its clips in order, and closes it."""
+        self._info = info
+        self._decoder = decoder
+        self._frames = frames
+        self._produce = produce
+        self._ahead: ReadAhead[Clip] | None = None
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source says about itself."""
+        return self._info
+
+    @property
+    def decoder(self) -> str:
+        """Who decodes, and why."""
+        return self._decoder
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames `clips` will yield."""
+        return self._frames
+
+    def clips(self, batch: int) -> Iterator[Clip]:
+        """Yield clips of `batch` frames from the beginning; a second call ends the first."""
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        self.close()
+        ahead = self._ahead = ReadAhead(self._produce(batch), _CLIPS_AHEAD)
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+
+    def close(self) -> None:
+        """Stop and join the thread; safe to call twice."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
+    def __enter__(self) -> ThreadedReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

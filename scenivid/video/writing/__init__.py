@@ -1,0 +1,1 @@
+"""Encoders and everything that is copied along."""

@@ -1,0 +1,146 @@
+"""Folders of PNG frames and single images, made aside and renamed when complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import torch
+from torch import Tensor
+
+from scenivid import aside
+from scenivid.errors import OutputError
+from scenivid.frames import Clip
+from scenivid.video.info import VideoInfo
+from scenivid.video.reading.images import SUFFIXES
+
+_COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
+_JPEG_QUALITY = 95
+_DEEP = {".png", ".tif", ".tiff"}
+
+
+class FolderWriter:
+    """Writes 8- or 16-bit PNGs as deep as the source; see `VideoWriter`.
+
+    Frames are named as in the source if that is a folder of frames (`a7.jpg` gives `a7.png`), else by
+    number: `000001.png`, `000002.png`, …
+    """
+
+    def __init__(self, target: Path, info: VideoInfo, overwrite: bool) -> None:
+        """Raises OutputError where the folder can't be made, or holds something other than frames."""
+        deep = info.bit_depth > 8 and not info.color.hdr
+        self.dtype = torch.uint16 if deep else torch.uint8
+        self.encoder = "png"
+        self.notes = _notes(info)
+        self._target, self._info, self._overwrite = target, info, overwrite
+        self._names = _names(info)
+        self._count = 0
+        if target.is_dir():
+            _only_frames(target)
+        self._part = aside.make_folder(target)
+
+    def write(self, clip: Clip) -> None:
+        """Append frames; see `VideoWriter.write`."""
+        if clip.pixels.dtype != self.dtype:
+            raise ValueError(f"expected {self.dtype}, got {clip.pixels.dtype}")
+        for pixels, pts in zip(clip.pixels, clip.pts, strict=True):
+            self._count += 1
+            name = f"{self._count:06d}"
+            if self._names:
+                # A trimmed folder starts in the middle: the time tells which file this frame was.
+                name = self._names[round((pts - self._info.start) * self._info.rate_hz)]
+            with aside.writing(self._target):
+                (self._part / f"{name}.png").write_bytes(_encoded(pixels, ".png"))
+
+    def __enter__(self) -> FolderWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                if not self._count:
+                    raise OutputError(f"{self._target} can't be written: the source gave no frame")
+                aside.publish(self._part, self._target, self._overwrite)
+        finally:
+            aside.discard(self._part)  # there no more once published
+
+
+class StillWriter:
+    """Writes the one frame of a still image as an image; see `VideoWriter`."""
+
+    def __init__(self, target: Path, info: VideoInfo, overwrite: bool) -> None:
+        """Raises OutputError where the source is more than one picture."""
+        if info.frames != 1:
+            raise OutputError(
+                f"{target} holds one picture, the source has {info.frames or 'many'}: "
+                "name a video file, or a folder of frames (without a suffix)"
+            )
+        self._suffix = target.suffix.lower()
+        deep = info.bit_depth > 8 and self._suffix in _DEEP
+        self.dtype = torch.uint16 if deep else torch.uint8
+        self.encoder = self._suffix.lstrip(".")
+        self.notes = [] if deep or info.bit_depth == 8 else [f"{self._suffix} stores 8 bits"]
+        self._target, self._overwrite = target, overwrite
+        self._part = aside.make_file(target)
+
+    def write(self, clip: Clip) -> None:
+        """Write the picture; see `VideoWriter.write`."""
+        if clip.pixels.dtype != self.dtype or len(clip) != 1:
+            raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)} of {clip.pixels.dtype}")
+        with aside.writing(self._target):
+            self._part.write_bytes(_encoded(clip.pixels[0], self._suffix))
+
+    def __enter__(self) -> StillWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                if not self._part.stat().st_size:
+                    raise OutputError(f"{self._target} can't be written: the source gave no frame")
+                aside.publish(self._part, self._target, self._overwrite)
+        finally:
+            aside.discard(self._part)
+
+
+def _encoded(pixels: Tensor, suffix: str) -> bytes:
+    """One [3, H, W] picture as the bytes of an image file."""
+    picture = pixels.flip(0).permute(1, 2, 0).contiguous().numpy()  # OpenCV wants B, G, R
+    options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION]}
+    options |= {key: [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] for key in (".jpg", ".jpeg")}
+    done, data = cv2.imencode(suffix, picture, options.get(suffix, []))
+    assert done
+    encoded: bytes = data.tobytes()
+    return encoded
+
+
+def _names(info: VideoInfo) -> tuple[str, ...]:
+    stems = tuple(Path(name).stem for name in info.names)
+    return stems if len(set(stems)) == len(stems) else ()
+
+
+def _notes(info: VideoInfo) -> list[str]:
+    notes = []
+    if info.color.hdr:
+        notes.append(f"HDR ({info.color.transfer}) was tone-mapped to SDR, BT.709, 8 bits")
+    if info.container != "frames":
+        notes.append("a folder of frames keeps no times and no metadata")
+    for count, kind in ((len(info.audio), "audio"), (info.subtitles, "subtitle")):
+        if count:
+            notes.append(
+                f"{count} {kind} track{'s' if count > 1 else ''} left out: a folder holds frames only"
+            )
+    return notes
+
+
+def _only_frames(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            raise OutputError(
+                f"{folder} holds {path.name}, which is no frame: choose another folder, or a new one"
+            )

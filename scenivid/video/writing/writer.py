@@ -1,0 +1,114 @@
+"""Writing a video: encode the picture, bring everything else along, appear only when complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import torch
+
+from scenivid import aside
+from scenivid.errors import ConfigError, OutputError
+from scenivid.frames import Clip
+from scenivid.video.formats import codec_for, container_for
+from scenivid.video.info import VideoInfo
+from scenivid.video.reading.images import SUFFIXES
+from scenivid.video.writing.encoders import encoding_for
+from scenivid.video.writing.file_writer import FileWriter
+from scenivid.video.writing.image_writer import FolderWriter, StillWriter
+
+
+@dataclass(frozen=True)
+class WriterSettings:
+    """What the user may choose about a result."""
+
+    codec: str | None = None
+    """'h264', 'hevc', 'av1', 'vp9', 'prores' or 'ffv1'; None for the container's default."""
+    crf: float | None = None
+    """Constant quality, smaller is better; None for the codec's default."""
+    overwrite: bool = False
+    """Replace an output that exists."""
+    device: str = "cpu"
+    """'cuda' or 'cuda:N' encodes with NVENC where it can."""
+
+
+class VideoWriter(Protocol):
+    """Takes clips in order. Leaving `with` finishes the output; leaving with an error removes it."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """torch.uint8 or torch.uint16: what `write` takes."""
+        ...
+
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of the encoder, or 'png'."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be kept, in sentences; complete once `with` is left."""
+        ...
+
+    def write(self, clip: Clip) -> None:
+        """Append frames of the size that `open_writer` was told, with `dtype` pixels.
+
+        Raises:
+            OutputError: the disk is full, or the encoder or the container refuses.
+            InputError: the source's sound or subtitles, which are read along, are damaged.
+        """
+        ...
+
+    def __enter__(self) -> VideoWriter: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_writer(
+    output: Path,
+    info: VideoInfo,
+    settings: WriterSettings,
+    *,
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+) -> VideoWriter:
+    """Prepare to write `output`: a video file by its suffix, a folder of PNGs if it has none.
+
+    One picture (a still image as the source) may also become an image file.
+
+    Everything that can be checked is checked here, before any work: that the output may be written,
+    that suffix and codec fit, that the encoder opens. Use the result in `with`.
+
+    Args:
+        output: where the result goes; a link is followed.
+        info: of the source. Its size, times, colours and other tracks carry over.
+        settings: the user's choices.
+        start: where the source was trimmed, in seconds after its first frame. The first frame written
+            then gets the source's own start time, and sound, subtitles and chapters move with it.
+        duration: how much of the source was kept, in seconds.
+
+    Raises:
+        OutputError: one line that says what is in the way.
+        ConfigError: settings that make no sense together.
+    """
+    folder = output.is_dir() or not output.suffix
+    still = not folder and output.suffix.lower() in SUFFIXES
+    if (folder or still) and (settings.codec is not None or settings.crf is not None):
+        raise ConfigError(f"{output} is no video file: --codec and --crf have no meaning for it")
+    if not folder and not still:
+        container = container_for(output)
+        codec = codec_for(container, settings.codec)
+    target = aside.check(output, info.path, settings.overwrite)
+    if folder and target.is_file():
+        raise OutputError(f"{output} is a file without a suffix: give the output a suffix like .mp4")
+    if folder:
+        return FolderWriter(target, info, settings.overwrite)
+    if still:
+        return StillWriter(target, info, settings.overwrite)
+    encoding = encoding_for(codec, info, settings.crf, settings.device)
+    return FileWriter(target, info, container, encoding, settings.overwrite, start, duration)
