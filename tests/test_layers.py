@@ -12,6 +12,7 @@ LEVEL = {
     "errors": 0,
     "aside": 1,
     "frames": 1,
+    "ink": 1,
     "video": 2,
     "weights": 2,
     "nets": 3,
