@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from scenivid.cuts import CutDetector
+from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator, open_estimator
@@ -149,25 +150,6 @@ def stylize(
         "encoder": encoder,
     }
     return Report(frames, seconds, frames / max(seconds, 1e-9), output, watch.seconds(), resolved, notes)
-
-
-def resolve_device(name: str) -> torch.device:
-    """'auto', 'cpu', 'cuda' or 'cuda:N' to a device that exists.
-
-    Raises:
-        ConfigError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as exc:
-        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from exc
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is not supported: use auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
-    return device
 
 
 def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction | None) -> int | None:

@@ -151,7 +151,7 @@ class _Failing:
     """A style that breaks at its second call."""
 
     card = ModelCard(name="failing", architecture="lite")
-    multiple, radius, bytes_per_pixel = 1, 0, 1.0
+    multiple, radius, bytes_per_pixel, strength = 1, 0, 1.0, 1.0
 
     def __init__(self, error: BaseException) -> None:
         self.error, self.calls = error, 0

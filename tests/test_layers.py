@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scenivid"
 LEVEL = {
     "errors": 0,
     "aside": 1,
+    "devices": 1,
     "frames": 1,
     "ink": 1,
     "video": 2,

@@ -25,7 +25,7 @@ def command(style: str, device: str, precision: str, repeats: int, clip: Path | 
     import torch
 
     from scenivid.bench import bench
-    from scenivid.engine import resolve_device
+    from scenivid.devices import resolve_device
 
     place = resolve_device(device)
     timings = list(bench(style, place, precision, repeats, clip))

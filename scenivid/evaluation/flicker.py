@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scenivid.cuts import CutDetector
-from scenivid.engine import resolve_device
+from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DataError
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.perceptual import Networks, embed, load_networks

@@ -21,7 +21,7 @@ NOISY_LAYERS = ("middle", "decode8", "decode4")
 
 
 @dataclass(frozen=True, eq=False)
-class Count(StyleState):
+class _Count:
     """How many frames have gone by; the noise depends on nothing else."""
 
     frame: int = 0
@@ -52,6 +52,11 @@ class Flickering:
         return None
 
     @property
+    def strength(self) -> float:
+        """The inner style's."""
+        return self.inner.strength
+
+    @property
     def bytes_per_pixel(self) -> float:
         """The inner style's."""
         return self.inner.bytes_per_pixel
@@ -60,13 +65,13 @@ class Flickering:
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
     ) -> tuple[Tensor, StyleState | None]:
         """As in `Stylizer`; tiles are ignored."""
-        first = state.frame if isinstance(state, Count) else 0
+        first = state.frame if isinstance(state, _Count) else 0
         styled = []
         for index, frame in enumerate(image.split(1)):  # type: ignore[no-untyped-call]
             generator = torch.Generator().manual_seed((self.seed << 32) + first + index)
             with _noisy(self.inner.network, self.amount, generator):
                 styled.append(self.inner.translate(frame, [cuts[index]], None, None)[0])
-        return torch.cat(styled), Count((), first + len(image))
+        return torch.cat(styled), _Count(first + len(image))
 
 
 def flickering(style: Stylizer, amount: float = 0.8, seed: int = 0) -> Flickering:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.engine import resolve_device
+from scenivid.devices import resolve_device
 from scenivid.errors import DataError
 from scenivid.evaluation.fidelity import ssim_luma
 from scenivid.evaluation.perceptual import try_load

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.engine import Report, StylizeSettings, resolve_device, stylize
+from scenivid.devices import resolve_device
+from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.errors import DataError, ScenividError
 from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
 from scenivid.evaluation.flickering import fixed_translator, flickering

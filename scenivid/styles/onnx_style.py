@@ -84,6 +84,10 @@ class OnnxStylizer:
     def radius(self) -> None:
         return None
 
+    @property
+    def strength(self) -> float:
+        return 1.0
+
     def translate(
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
     ) -> tuple[Tensor, StyleState | None]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
+from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
 from scenivid.frames import from_signed, pad, to_signed, unpad
 from scenivid.nets.checkpoint import ModelCard
@@ -26,12 +27,8 @@ Longer ones let through more of the source's own changes of brightness, which pe
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class StyleState:
-    """What a stylizer carries from one frame to the next."""
-
-    moments: tuple[Moments, ...]
-    """Smoothed moments of every normalisation layer after the last frame, each [1, C]."""
+StyleState: TypeAlias = object
+"""What a stylizer carries from one call to the next: its own business, nobody else looks inside."""
 
 
 class Stylizer(Protocol):
@@ -52,6 +49,12 @@ class Stylizer(Protocol):
     @property
     def bytes_per_pixel(self) -> float:
         """Peak working memory for each pixel of one frame, for `tiling.auto_tile`."""
+
+    @property
+    def strength(self) -> float:
+        """What it paints at, 0 < s ≤ 1: 1, unless it has a dial that was turned down.
+
+        Whoever wanted less blends the rest with the source, see `blend_for`."""
 
     def translate(
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
@@ -113,6 +116,14 @@ class LiteStylizer:
 
 
 @dataclass(frozen=True, eq=False)
+class _Smoothed:
+    """The translator's state."""
+
+    moments: tuple[Moments, ...]
+    """Smoothed moments of every normalisation layer after the last frame, each [1, C]."""
+
+
+@dataclass(frozen=True, eq=False)
 class TranslatorStylizer:
     """The paper's G for video: moments shared between tiles, and smoothed over time within a shot."""
 
@@ -129,6 +140,10 @@ class TranslatorStylizer:
     @property
     def radius(self) -> None:
         return None
+
+    @property
+    def strength(self) -> float:
+        return 1.0
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -152,11 +167,13 @@ class TranslatorStylizer:
 
     def _run(
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
-    ) -> tuple[Tensor, StyleState]:
+    ) -> tuple[Tensor, _Smoothed]:
+        assert state is None or isinstance(state, _Smoothed), "a state of another stylizer"
+        before = None if state is None else state.moments
         kept: list[Moments] = []
 
         def adapt(number: int, measured: Moments) -> Moments:
-            previous = state.moments[number] if state is not None else None
+            previous = None if before is None else before[number]
             used, last = smooth(measured, previous, cuts, self.smoothing)
             kept.append(last)
             return used
@@ -165,7 +182,7 @@ class TranslatorStylizer:
             styled = translate_whole(self.network, image, adapt)
         else:
             styled = translate_tiled(self.network, image, adapt, tile)
-        return styled, StyleState(tuple(kept))
+        return styled, _Smoothed(tuple(kept))
 
 
 def stylizer_for(
@@ -204,34 +221,4 @@ def stylizer_for(
 
 def blend_for(stylizer: Stylizer, strength: float) -> float:
     """Share of the stylised frame in a blend with the source that makes up for what a dial hasn't done."""
-    painted_at = stylizer.strength if isinstance(stylizer, LiteStylizer) else 1.0
-    return min(strength / painted_at, 1.0)
-
-
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype of weights and features for "auto", "fp32", "bf16" or "fp16".
-
-    "auto" is bf16 where the device multiplies it natively, fp16 on older GPUs, else fp32.
-
-    Raises:
-        ConfigError: Unknown precision, or fp16 on a CPU.
-    """
-    known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision == "auto":
-        if device.type == "cuda":
-            native = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
-            return torch.bfloat16 if native else torch.float16
-        return torch.bfloat16 if device.type == "cpu" and _cpu_multiplies_bf16() else torch.float32
-    if precision not in known:
-        raise ConfigError(f"unknown precision {precision!r}; expected auto, {', '.join(known)}")
-    if precision == "fp16" and device.type == "cpu":
-        raise ConfigError("fp16 is not for CPUs; use --precision bf16 or fp32")
-    return known[precision]
-
-
-def _cpu_multiplies_bf16() -> bool:
-    """Whether there are bf16 instructions (avx512_bf16 or AMX); asked in a way that survives renames."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)
+    return min(strength / stylizer.strength, 1.0)

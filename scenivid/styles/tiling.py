@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from scenivid.devices import free_memory
 from scenivid.errors import ConfigError
 
 SMALLEST = 64
@@ -111,17 +111,6 @@ def auto_tile(
         return None
     fitting = [size for size in _SIZES if size * size * batch * bytes_per_pixel <= budget]
     return fitting[0] if fitting else _SIZES[-1]
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes free on the device; on the CPU what the system says is available."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):  # not Linux: assume a small machine
-        return 4 << 30
 
 
 def check_tile(tile: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DependencyError
 from scenivid.training.loop import Peers
 
@@ -65,7 +66,7 @@ def open_world() -> World:
         DependencyError: started as several processes without accelerate.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return World(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return World(resolve_device("auto"))
     try:
         from accelerate import PartialState
     except ImportError as exc:

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
-from scenivid.styles.stylizer import StyleState, Stylizer, blend_for, choose_dtype, stylizer_for
+from scenivid.styles.stylizer import StyleState, Stylizer, blend_for, stylizer_for
 from scenivid.styles.tiling import auto_tile, run_blended
 
 CPU = torch.device("cpu")

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.models.optical_flow import raft_small
 from torchvision.utils import flow_to_image
 
+from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError, DataError
 from scenivid.flow.raft import read_state
 from scenivid.nets.checkpoint import ModelCard, write_tensors
@@ -131,7 +132,7 @@ class FlowProgram:
     def __init__(self, recipe: Recipe, images: Sequence[NDArray[np.uint8]]) -> None:
         self.recipe = recipe
         torch.manual_seed(recipe.run.seed)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = resolve_device("auto")
         self.net = raft_small(weights=None)
         if recipe.init is not None:
             _load_init(self.net, recipe.init)

@@ -21,6 +21,7 @@ import cv2
 import torch
 from torch import Tensor
 
+from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DataError
 from scenivid.frames import to_pixels
 from scenivid.training.data.augment import Augment
@@ -112,7 +113,7 @@ def run(
         CheckpointError, DependencyError: the source or the segmenter can't be had.
         DataError: not one pair was kept; or the folder holds none.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = resolve_device("auto")
     source = open_source(recipe, device)
     segmenter = (
         None

@@ -1,0 +1,71 @@
+"""Where and in what numbers things are computed: devices, dtypes and free memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from scenivid.errors import ConfigError
+
+_ASSUMED = 4 << 30
+"""Bytes of free memory where the system doesn't say."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """'auto', 'cpu', 'cuda' or 'cuda:N' to a device that exists.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from exc
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is not supported: use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device {name!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype of weights and features for "auto", "fp32", "bf16" or "fp16".
+
+    "auto" is bf16 where the device multiplies it natively, fp16 on older GPUs, else fp32.
+
+    Raises:
+        ConfigError: Unknown precision, or fp16 on a CPU.
+    """
+    known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
+            return torch.bfloat16 if native else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and _cpu_multiplies_bf16() else torch.float32
+    if precision not in known:
+        raise ConfigError(f"unknown precision {precision!r}; expected auto, {', '.join(known)}")
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("fp16 is not for CPUs; use --precision bf16 or fp32")
+    return known[precision]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on the device; on the CPU what the system says is available."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux: assume a small machine
+        return _ASSUMED
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether there are bf16 instructions (avx512_bf16 or AMX); asked in a way that survives renames."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)
