@@ -33,17 +33,18 @@ def check(output: Path, source: Path, overwrite: bool) -> Path:
         Where to write: `output`, or what it points to if it is a link.
 
     Raises:
-        OutputError: no such folder, the input itself, or something is there and `overwrite` is off.
+        OutputError: no such folder; `output` is the input, holds it or would replace a part of it; something
+            is there and `overwrite` is off; or what is there is neither a file nor a folder.
     """
     target = output.resolve() if output.is_symlink() else output
     if not target.parent.is_dir():
         raise OutputError(f"{output} can't be written: there is no folder {target.parent}; create it first")
     if not target.exists():
         return target
-    if source.exists() and target.samefile(source):
-        raise OutputError(f"{output} is the input itself: choose another name for the output")
-    empty = target.is_dir() and not any(target.iterdir())
-    if not overwrite and not empty:
+    _spare(target, source, output)
+    if not (target.is_file() or target.is_dir()):
+        raise OutputError(f"{output} is a device, a pipe or a socket: it is never replaced")
+    if not overwrite and not _free(target):
         raise OutputError(f"{output} exists already: pass --overwrite to replace it, or choose another name")
     return target
 
@@ -65,26 +66,22 @@ def make_folder(target: Path) -> Path:
 
 
 def publish(part: Path, target: Path, overwrite: bool) -> None:
-    """Give the finished file or folder its name; what was there before goes only now.
+    """Give the finished file, or the files of the finished folder, their names.
+
+    A folder that is there already keeps everything in it but the files that `part` has as well.
 
     Raises:
         OutputError: something has appeared at `target` meanwhile, or the system refuses.
     """
-    empty = target.is_dir() and not any(target.iterdir())
-    if target.exists() and not empty and not overwrite:
-        raise OutputError(f"{target} has appeared while it was being made: nothing was replaced")
     with writing(target):
-        if not target.is_dir():
-            part.replace(target)
+        if part.is_dir() and target.is_dir() and any(target.iterdir()):
+            _merge(part, target, overwrite)
             return
-        old = _part(target)
-        target.rename(old)
-        try:
-            part.rename(target)
-        except BaseException:
-            old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        if target.is_dir() and part.is_dir():
+            target.rmdir()
+        elif target.exists() and not (overwrite and target.is_file() and part.is_file()):
+            raise OutputError(f"{target} has appeared while it was being made: nothing was replaced")
+        part.replace(target)
 
 
 def discard(part: Path) -> None:
@@ -94,6 +91,40 @@ def discard(part: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _spare(target: Path, source: Path, output: Path) -> None:
+    """Refuse an output whose making would cost the input, or a frame of it."""
+    if not source.exists():
+        return
+    if target.samefile(source):
+        raise OutputError(f"{output} is the input itself: choose another name for the output")
+    real, place = source.resolve(), target.resolve()
+    if target.is_dir() and place in real.parents:
+        raise OutputError(f"{output} holds the input {source}: choose another folder for the output")
+    if target.is_file() and real.is_dir() and place.parent == real:
+        raise OutputError(f"{output} is a part of the input {source}: choose another name for the output")
+
+
+def _free(target: Path) -> bool:
+    """Whether writing to `target` replaces nothing: a folder without files of its own."""
+    return target.is_dir() and not any(_shown(path) for path in target.iterdir())
+
+
+def _shown(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.is_dir()
+
+
+def _merge(part: Path, target: Path, overwrite: bool) -> None:
+    """Move the files of `part` into `target`; none is moved unless all may be."""
+    made = sorted(part.iterdir())
+    for path in made:
+        there = target / path.name
+        if os.path.lexists(there) and not (overwrite and (there.is_file() or there.is_symlink())):
+            raise OutputError(f"{there} has appeared while it was being made: nothing was replaced")
+    for path in made:
+        path.replace(target / path.name)
+    part.rmdir()
 
 
 def _part(target: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,14 +83,54 @@ def test_a_folder_becomes_a_video(tmp_path: Path) -> None:
     assert read(tmp_path / "out.mp4").pts == read(source).pts
 
 
-def test_an_old_folder_of_frames_is_replaced_whole_and_only_on_request(tmp_path: Path) -> None:
+def test_in_an_old_folder_of_frames_only_those_of_the_run_are_replaced_and_only_on_request(
+    tmp_path: Path,
+) -> None:
     source = _folder(tmp_path / "in", ["1.png", "2.png"])
-    _folder(tmp_path / "out", ["7.png", "8.png", "9.png"])
+    old = _folder(tmp_path / "out", ["2.png", "7.png"])
+    (old / "inner").mkdir()
+    kept = (old / "7.png").read_bytes()
     with pytest.raises(OutputError, match="exists already"):
         open_writer(tmp_path / "out", probe(source), WriterSettings())
-    copy(source, tmp_path / "out", overwrite=True)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.png", "2.png"]
+    notes = copy(source, tmp_path / "out", overwrite=True)
+    assert sorted(path.name for path in old.iterdir()) == ["1.png", "2.png", "7.png", "inner"]
+    assert (old / "7.png").read_bytes() == kept and (old / "2.png").read_bytes() != kept
+    assert any("1 other file" in note for note in notes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_an_output_that_holds_the_input_or_would_replace_a_frame_of_it_is_refused(tmp_path: Path) -> None:
+    pictures = _folder(tmp_path / "pics", ["001.png", "002.png", "003.png"])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    link = tmp_path / "link"
+    link.symlink_to(pictures)
+    only = _folder(tmp_path / "only", ["1.png"])
+    before[only / "1.png"] = (only / "1.png").read_bytes()
+    for source, output in [
+        (pictures / "002.png", pictures),
+        (pictures / "002.png", tmp_path),
+        (pictures / "002.png", link),
+        (link / "002.png", pictures),
+        (pictures, tmp_path),
+        (pictures, link),
+        (only, only / "1.png"),
+    ]:
+        with pytest.raises(OutputError, match=r"input"):
+            open_writer(output, probe(source), WriterSettings(overwrite=True))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "in", ["1.png"])
+    (tmp_path / "link.mp4").symlink_to(os.devnull)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link.mp4", "pipe.mp4", "pipe"):
+        with pytest.raises(OutputError, match="never replaced"):
+            open_writer(tmp_path / name, probe(source), WriterSettings(overwrite=True))
+    with pytest.raises(OutputError, match="never replaced"):
+        open_writer(Path(os.devnull), probe(source), WriterSettings(overwrite=True))
+    assert (tmp_path / "pipe").is_fifo() and not Path(os.devnull).is_file()
 
 
 def test_an_empty_folder_is_filled_without_asking(tmp_path: Path) -> None:

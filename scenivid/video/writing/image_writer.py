@@ -64,6 +64,9 @@ class FolderWriter:
                 if not self._count:
                     raise OutputError(f"{self._target} can't be written: the source gave no frame")
                 aside.publish(self._part, self._target, self._overwrite)
+                others = len(_visible(self._target)) - self._count
+                if others > 0:
+                    self.notes.append(f"{others} other file{'s' if others > 1 else ''} in {self._target} left as found")
         finally:
             aside.discard(self._part)  # there no more once published
 
@@ -138,8 +141,13 @@ def _notes(info: VideoInfo) -> list[str]:
     return notes
 
 
+def _visible(folder: Path) -> list[Path]:
+    """What lies in a folder, but for hidden things and folders."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
+
+
 def _only_frames(folder: Path) -> None:
-    for path in folder.iterdir():
+    for path in _visible(folder):
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             raise OutputError(
                 f"{folder} holds {path.name}, which is no frame: choose another folder, or a new one"
