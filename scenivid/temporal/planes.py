@@ -1,0 +1,65 @@
+"""A frame as float planes, the way a video stores it: luma at full size, chroma at half.
+
+Everything that works on these is linear in them, so that the matrix they came from (BT.601, BT.709, BT.2020)
+doesn't matter, as long as source and stylised frames share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenivid.errors import InputError
+
+Plane = NDArray[np.float32]
+State = Mapping[str, NDArray[np.generic]]
+"""What a stage remembers from frame to frame, as named arrays: enough to go on exactly where it stopped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """One frame; contiguous float32 arrays."""
+
+    luma: Plane
+    """[H, W], 0..1."""
+    chroma: Plane
+    """Cb and Cr, [2, ⌈H/2⌉, ⌈W/2⌉], −0.5..0.5: means of 2×2 pixels."""
+    line: Plane | None = None
+    """Ink, [H, W], 0..1, of a stylised frame whose style has any."""
+
+    def __post_init__(self) -> None:
+        height, width = self.luma.shape
+        half = (2, *half_size(height, width))
+        if self.chroma.shape != half:
+            raise ValueError(f"chroma of {height}×{width} luma must be {half}, got {self.chroma.shape}")
+        if self.line is not None and self.line.shape != self.luma.shape:
+            raise ValueError(f"line is {self.line.shape}, luma {self.luma.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneMotion:
+    """Where each pixel was in the frame before, at the size at which it was searched (any size)."""
+
+    flow: Plane
+    """From the current frame to the previous one, (u, v) in pixels of this field, [h, w, 2]."""
+    confidence: Plane
+    """How far to trust it, 0..1, [h, w]."""
+
+
+def half_size(height: int, width: int) -> tuple[int, int]:
+    """Size of the chroma of `height` × `width` pixels; odd sides round up."""
+    return -(-height // 2), -(-width // 2)
+
+
+def check_finite(frame: Planes) -> None:
+    """Cheap: a sum of each plane, about 0.1 ms at 960×540.
+
+    Raises:
+        InputError: NaN or infinity; such a frame must not be remembered.
+    """
+    for name, plane in (("luma", frame.luma), ("chroma", frame.chroma), ("line", frame.line)):
+        if plane is not None and not np.isfinite(plane.sum()):
+            raise InputError(f"the {name} holds values that are no numbers (NaN or infinity)")

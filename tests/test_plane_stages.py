@@ -1,0 +1,79 @@
+"""The planes' stages: they steady, forget at cuts, hand their memory over and refuse what is no number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scenes
+import torch
+from torch import Tensor
+
+from scenivid.errors import InputError
+from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
+from scenivid.temporal.planes import Planes
+
+
+def _planes(image: Tensor) -> Planes:
+    """BT.709 planes of [1, 3, H, W]."""
+    red, green, blue = image[0]
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    chroma = torch.stack([(blue - luma) / 1.8556, (red - luma) / 1.5748])
+    half = [-(-side // 2) for side in luma.shape]
+    return Planes(luma.numpy(), torch.nn.functional.adaptive_avg_pool2d(chroma[None], half)[0].numpy())
+
+
+def _shot(count: int, size: tuple[int, int] = (64, 96)) -> tuple[list[Planes], list[Planes]]:
+    source = scenes.pan(count, *size, 1)
+    styled = (source + 0.06 * torch.randn(count, 3, 1, 1)).clamp(0, 1)
+    return [_planes(frame[None]) for frame in source], [_planes(frame[None]) for frame in styled]
+
+
+def _run(source: list[Planes], styled: list[Planes], cut: int = 0) -> list[np.ndarray]:
+    size = source[0].luma.shape
+    motion, steadied = MotionPlanes(*size), SteadyPlanes(*size, 0.7)
+    frames = []
+    for t, (now, frame) in enumerate(zip(source, styled, strict=True)):
+        frame = Planes(frame.luma.copy(), frame.chroma.copy())
+        frames.append(steadied.step(now, frame, motion.step(now, t == cut), t == cut).luma)
+    return frames
+
+
+@pytest.mark.parametrize("size", [(64, 96), (65, 97), (33, 50)])
+def test_flicker_falls(size: tuple[int, int]) -> None:
+    source, styled = _shot(8, size)
+    out = _run(source, styled)
+    pumping = np.std([frame.luma.mean() for frame in styled[4:]])
+    assert np.std([frame.mean() for frame in out[4:]]) < 0.5 * pumping
+
+
+def test_a_cut_forgets() -> None:
+    source, styled = _shot(6)
+    assert np.abs(_run(source, styled, cut=4)[4] - styled[4].luma).mean() < 1e-3
+
+
+def test_memory_handed_over_as_arrays_goes_on_exactly() -> None:
+    source, styled = _shot(6)
+    whole = _run(source, [Planes(f.luma.copy(), f.chroma.copy()) for f in styled])
+    size = source[0].luma.shape
+    motion, steadied = MotionPlanes(*size), SteadyPlanes(*size, 0.7)
+    for t in range(6):
+        if t == 3:
+            kept = {name: array.copy() for name, array in steadied.state().items()}
+            moved = {name: array.copy() for name, array in motion.state().items()}
+            motion, steadied = MotionPlanes(*size), SteadyPlanes(*size, 0.7)
+            motion.restore(moved)
+            steadied.restore(kept)
+        out = steadied.step(source[t], styled[t], motion.step(source[t], t == 0), t == 0)
+    assert np.array_equal(out.luma, whole[-1])
+
+
+def test_a_frame_that_is_no_number_is_refused_and_not_remembered() -> None:
+    source, styled = _shot(3)
+    motion, steadied = MotionPlanes(64, 96), SteadyPlanes(64, 96, 0.7)
+    steadied.step(source[0], styled[0], motion.step(source[0], True), True)
+    broken = Planes(styled[1].luma.copy(), styled[1].chroma.copy())
+    broken.luma[3, 4] = np.nan
+    with pytest.raises(InputError, match="luma"):
+        steadied.step(source[1], broken, motion.step(source[1]), False)
+    out = steadied.step(source[1], styled[1], motion.step(source[1]), False)
+    assert np.isfinite(out.luma).all()
