@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from av.error import FFmpegError
 from scenivid.errors import OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_unfinished: dict[Path, int] = {}
+"""Everything aside that this program has made and not yet published or discarded, and in which process."""
 
 
 @contextlib.contextmanager
@@ -52,6 +56,7 @@ def check(output: Path, source: Path, overwrite: bool) -> Path:
 def make_file(target: Path) -> Path:
     """Create an empty file with a name of its own next to `target`."""
     part = _part(target)
+    _unfinished[part] = os.getpid()  # first: a signal may come between any two lines
     with writing(target):
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
     return part
@@ -60,6 +65,7 @@ def make_file(target: Path) -> Path:
 def make_folder(target: Path) -> Path:
     """Create an empty folder with a name of its own next to `target`."""
     part = _part(target)
+    _unfinished[part] = os.getpid()
     with writing(target):
         part.mkdir()
     return part
@@ -76,16 +82,34 @@ def publish(part: Path, target: Path, overwrite: bool) -> None:
     with writing(target):
         if part.is_dir() and target.is_dir() and any(target.iterdir()):
             _merge(part, target, overwrite)
-            return
-        if target.is_dir() and part.is_dir():
-            target.rmdir()
-        elif target.exists() and not (overwrite and target.is_file() and part.is_file()):
-            raise OutputError(f"{target} has appeared while it was being made: nothing was replaced")
-        part.replace(target)
+        else:
+            if target.is_dir() and part.is_dir():
+                target.rmdir()
+            elif target.exists() and not (overwrite and target.is_file() and part.is_file()):
+                raise OutputError(f"{target} has appeared while it was being made: nothing was replaced")
+            part.replace(target)
+    _unfinished.pop(part, None)
+
+
+def address(path: Path) -> str:
+    """`path` as FFmpeg takes it for a file whatever its name: `12:30.mp4`, `concat:a`, `-`."""
+    return f"file:{path}"
+
+
+def left_over(folder: Path, seconds: float) -> list[Path]:
+    """What killed runs have left in `folder`: unfinished outputs not touched for so many seconds."""
+    before = time.time() - seconds
+    found = []
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < before and path not in _unfinished:
+                found.append(path)
+    return sorted(found)
 
 
 def discard(part: Path) -> None:
     """Remove an unfinished file or folder, if it is there."""
+    _unfinished.pop(part, None)
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:
@@ -125,6 +149,14 @@ def _merge(part: Path, target: Path, overwrite: bool) -> None:
     for path in made:
         path.replace(target / path.name)
     part.rmdir()
+
+
+@atexit.register
+def _discard_all() -> None:
+    """What a signal has left between being made and being guarded by a `with`."""
+    for part, process in list(_unfinished.items()):
+        if process == os.getpid():  # a forked process leaves its parent's alone
+            discard(part)
 
 
 def _part(target: Path) -> Path:

@@ -58,6 +58,8 @@ class StylizeSettings:
     """Side of a tile in pixels."""
     codec: str | None = None
     crf: float | None = None
+    pixel_format: str | None = None
+    """What is stored, by FFmpeg's name; None for what players can show."""
     start: Fraction | None = None
     """Seconds after the first frame."""
     duration: Fraction | None = None
@@ -125,7 +127,13 @@ def stylize(
     with open_video(source, settings.decoder, settings.start, settings.duration) as reader:
         info = reader.info
         batch = _batch(settings.batch, info, device)
-        wanted = WriterSettings(settings.codec, settings.crf, settings.overwrite, str(device))
+        wanted = WriterSettings(
+            settings.codec,
+            settings.crf,
+            settings.overwrite,
+            str(device),
+            pixel_format=settings.pixel_format,
+        )
         frames, expected = 0, expected_frames(info, settings.start, settings.duration)
         with open_writer(output, info, wanted, start=settings.start, duration=settings.duration) as writer:
             chain = _Chain.build(settings, device, stylizer, (info.height, info.width, batch))

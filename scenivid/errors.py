@@ -7,7 +7,7 @@ ScenividError
 ├── ConfigError       a recipe, an option or a combination of options makes no sense
 ├── DataError         a training or evaluation data set is empty, damaged or too small
 ├── DependencyError   an optional package is missing; the message names the extra to install
-└── Cancelled         the user pressed Ctrl-C; everything was closed
+└── Cancelled         somebody asked to stop (SIGTERM, SIGHUP); everything was closed
 """
 
 from __future__ import annotations
@@ -42,4 +42,9 @@ class DependencyError(ScenividError):
 
 
 class Cancelled(ScenividError):
-    """The user asked to stop."""
+    """Somebody asked to stop."""
+
+    def __init__(self, message: str = "stopped", status: int = 130) -> None:
+        """`status` is what the process exits with: 143 after SIGTERM, 129 after SIGHUP, 130 after Ctrl-C."""
+        super().__init__(message)
+        self.status = status

@@ -22,12 +22,19 @@ class Clip:
     """Presentation time of each frame, in seconds, strictly as in the container (start offset kept)."""
     durations: tuple[Fraction | None, ...] | None = None
     """How long each frame is shown, in seconds, where the container says so; same length as `pts`."""
+    alpha: Tensor | None = None
+    """Opacity, [T, 1, H, W] of the pixels' dtype; None where all is opaque. `pixels` are not multiplied by
+    it, but black where it is 0: colour that nobody sees stays unseen."""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in _SCALE:
             raise TypeError(f"pixels must be uint8 or uint16, got {self.pixels.dtype}")
         if self.pixels.ndim != 4 or self.pixels.shape[1] != 3 or self.pixels.shape[0] != len(self.pts):
             raise ValueError(f"pixels {tuple(self.pixels.shape)} don't fit {len(self.pts)} pts")
+        if self.alpha is not None and (
+            self.alpha.dtype != self.pixels.dtype or self.alpha.shape != self.pixels[:, :1].shape
+        ):
+            raise ValueError(f"alpha {tuple(self.alpha.shape)} doesn't fit pixels {tuple(self.pixels.shape)}")
 
     def __len__(self) -> int:
         return len(self.pts)

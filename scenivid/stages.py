@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from scenivid.frames import Clip
+from scenivid.frames import Clip, to_float, to_pixels
 
 STAGES = ("decode", "translate", "flow", "steady", "encode")
 _QUEUE = 2
@@ -84,6 +84,13 @@ def uploaded(clips: Iterator[Clip], device: torch.device) -> Iterator[tuple[Clip
         yield take()
 
 
+def _alpha_like(pixels: Tensor, clip: Clip) -> Tensor | None:
+    """The source's opacity, as deep as the finished pixels."""
+    if clip.alpha is None or clip.alpha.dtype == pixels.dtype:
+        return clip.alpha
+    return to_pixels(to_float(clip.alpha), pixels.dtype)
+
+
 class _Writes(Protocol):
     def write(self, clip: Clip) -> None: ...
 
@@ -108,7 +115,7 @@ class Encoding:
             ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
             ready.record()
             pixels = host
-        self._queue.put((Clip(pixels, like.pts, like.durations), ready))
+        self._queue.put((Clip(pixels, like.pts, like.durations, _alpha_like(pixels, like)), ready))
         if self._error is not None:
             raise self._error
 

@@ -14,6 +14,7 @@ LEVEL = {
     "devices": 1,
     "frames": 1,
     "ink": 1,
+    "signals": 1,
     "video": 2,
     "weights": 2,
     "nets": 3,

@@ -72,5 +72,7 @@ class VideoInfo:
     audio: tuple[AudioInfo, ...]
     subtitles: int
     """Number of subtitle tracks."""
+    alpha: bool = False
+    """Whether frames carry transparency: clips then have `alpha`."""
     names: tuple[str, ...] = ()
     """File names of a frame folder, in reading order; empty for a video."""

@@ -25,11 +25,12 @@ def copy(
     crf: float | None = None,
     overwrite: bool = False,
     device: str = "cpu",
+    pixel_format: str | None = None,
 ) -> list[str]:
     """Write `source` to `output` unchanged, as the engine does; returns the writer's notes."""
     with open_video(source, "pyav", start, duration) as reader:
         info = reader.info
-        settings = WriterSettings(codec, crf, overwrite, device)
+        settings = WriterSettings(codec, crf, overwrite, device, pixel_format=pixel_format)
         with open_writer(output, info, settings, start=start, duration=duration) as writer:
             for clip in reader.clips(batch):
                 shown = tonemap(clip, info) if info.color.hdr else clip

@@ -143,7 +143,7 @@ def _copied(source: Path, folder: Path) -> Row:
 
     assert (made.width, made.height, made.rotation) == (info.width, info.height, 0)
     assert made.sample_aspect == info.sample_aspect
-    assert made.bit_depth == (8 if info.color.hdr else min(info.bit_depth, 10))
+    assert made.bit_depth == (8 if info.color.hdr else min(info.bit_depth, 8))
     known = info.color.tagged and not info.color.hdr and info.color.matrix != "gbr"
     wanted = info.color if known else BT709
     assert replace(made.color, tagged=True) == wanted

@@ -95,7 +95,9 @@ def test_more_than_eight_bits_stay_more_than_eight_bits(tmp_path: Path, codec: s
     pixels = smooth(2, dtype=torch.uint16)
     name = "a.mov" if codec == "prores" else "a.mkv"
     crf = None if codec == "prores" else 4
-    found = _round_trip(tmp_path, pixels, _info(tmp_path, bit_depth=10), name, codec=codec, crf=crf)
+    wanted = "yuv420p10" if codec == "h264" else None  # which many players can't show
+    info = _info(tmp_path, bit_depth=10)
+    found = _round_trip(tmp_path, pixels, info, name, codec=codec, crf=crf, pixel_format=wanted)
     assert found.pixels.dtype is torch.uint16
     assert probe(tmp_path / name).bit_depth == 10
     assert difference(found, Clip(pixels, found.pts)) <= 1
@@ -112,7 +114,7 @@ def test_grey_levels_convert_exactly(tmp_path: Path, full_range: bool, deep: boo
         width=256,
         height=2,
     )
-    encoding = encoding_for("h264", info, None, "cpu")
+    encoding = encoding_for("h264", info, None, "cpu", pixel_format="yuv420p10" if deep else None)
     levels = torch.arange(256, dtype=torch.int32) * (257 if deep else 1)
     pixels = levels.to(encoding.dtype).expand(1, 3, 2, 256)
     (frame,) = FrameMaker(encoding, tags_for(info.color, encoding))(pixels)
@@ -146,12 +148,71 @@ def test_other_codecs_hold_odd_sizes_too(tmp_path: Path, codec: str | None, name
     assert difference(found, Clip(pixels, found.pts)) <= 3
 
 
+@pytest.mark.parametrize("chroma", ["420", "422", "444", "rgb", "gray"])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_h264_is_stored_as_every_player_shows_it(tmp_path: Path, chroma: str, depth: int) -> None:
+    info = _info(tmp_path, chroma=chroma, bit_depth=depth)
+    encoding = encoding_for("h264", info, None, "cpu")
+    assert encoding.pix_fmt == "yuv420p" and encoding.dtype is torch.uint8
+    less = chroma in {"422", "444"} or depth > 8
+    assert bool(encoding.notes) == less
+    if less:
+        assert "--pixel-format yuv4" in encoding.notes[0]
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_ten_bits_stay_where_the_main_profile_has_them(tmp_path: Path, codec: str) -> None:
+    encoding = encoding_for(codec, _info(tmp_path, chroma="422", bit_depth=10), None, "cpu")
+    assert encoding.pix_fmt == "yuv420p10le" and encoding.dtype is torch.uint16
+
+
 @pytest.mark.parametrize(
-    ("chroma", "stored"), [("420", "420"), ("422", "422"), ("444", "444"), ("rgb", "420"), ("gray", "420")]
+    ("chroma", "codec", "stored"), [("422", "prores", "yuv422p10le"), ("444", "prores", "yuv444p10le")]
 )
-def test_chroma_sampling_follows_the_source(tmp_path: Path, chroma: str, stored: str) -> None:
-    _round_trip(tmp_path, smooth(1), _info(tmp_path, chroma=chroma), "a.mp4")
-    assert probe(tmp_path / "a.mp4").chroma == stored
+def test_an_archival_codec_follows_the_source(tmp_path: Path, chroma: str, codec: str, stored: str) -> None:
+    encoding = encoding_for(codec, _info(tmp_path, chroma=chroma, bit_depth=10), None, "cpu")
+    assert (encoding.pix_fmt, encoding.notes) == (stored, ())
+
+
+@pytest.mark.parametrize(("asked", "stored"), [("yuv422p", "yuv422p"), ("yuv444p10", "yuv444p10le")])
+def test_the_pixel_format_that_is_asked_for_is_stored(tmp_path: Path, asked: str, stored: str) -> None:
+    made = make_clips.write_clip(tmp_path / "in.mp4", pix_fmt="yuv422p10le", matrix=1)
+    copy(made.path, tmp_path / "out.mp4", pixel_format=asked)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].format.name == stored
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("h264", "yuv420p12"), ("h264", "pal8"), ("av1", "yuv444p"), ("h264", "nonsense")]
+)
+def test_a_pixel_format_that_the_codec_can_not_store_is_refused(
+    tmp_path: Path, codec: str, name: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"--pixel-format .* use one of .*yuv420p"):
+        encoding_for(codec, _info(tmp_path), None, "cpu", pixel_format=name)
+
+
+@pytest.mark.parametrize(
+    ("codec", "option", "value"),
+    [
+        ("h264", "preset", "slow"),
+        ("hevc", "preset", "slow"),
+        ("av1", "preset", "5"),
+        ("vp9", "cpu-used", "2"),
+    ],
+)
+def test_the_preset_reaches_the_encoder(tmp_path: Path, codec: str, option: str, value: str) -> None:
+    assert encoding_for(codec, _info(tmp_path), None, "cpu", preset="slow").options[option] == value
+
+
+def test_h264_is_encoded_quickly_unless_told_otherwise(tmp_path: Path) -> None:
+    assert encoding_for("h264", _info(tmp_path), None, "cpu").options["preset"] == "veryfast"
+
+
+@pytest.mark.parametrize(("codec", "preset"), [("h264", "lightning"), ("ffv1", "slow"), ("prores", "slow")])
+def test_a_preset_that_means_nothing_is_refused(tmp_path: Path, codec: str, preset: str) -> None:
+    with pytest.raises(ConfigError, match="preset"):
+        encoding_for(codec, _info(tmp_path), None, "cpu", preset=preset)
 
 
 @pytest.mark.parametrize(

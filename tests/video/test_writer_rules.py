@@ -175,6 +175,18 @@ def test_a_size_the_encoder_can_not_do_is_an_output_error(source: Path, place: P
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["12:30.mp4", "concat:a.mp4", "-dash.mkv", "http:x.mp4", "file:b.mp4", "a%04d.mp4", "pipe:1.gif"]
+)
+def test_no_name_of_an_output_means_anything_to_ffmpeg(
+    source: Path, place: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    copy(source, Path(name))
+    assert [path.name for path in place.iterdir()] == [name]
+    assert len(read((place / name).rename(place / f"plain{Path(name).suffix}"))) == make_clips.FRAMES
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("name", ["out.mp4", "frames"])
 def test_a_folder_without_permission_is_refused(source: Path, place: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,9 +11,12 @@ import av
 import torch
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 
 from scenivid.errors import ConfigError, OutputError
+from scenivid.video.color import bits, has_alpha
 from scenivid.video.info import VideoInfo
+from scenivid.video.writing.presets import preset_options
 
 
 @dataclass(frozen=True)
@@ -37,32 +41,32 @@ class _Codec:
     crf: tuple[float, float, float] | None
     """Lowest, highest and default quality number; None where there is no such thing."""
     chromas: tuple[str, ...]
+    """Without being asked: 4:2:0 alone where players can't be trusted with more."""
     depths: tuple[int, ...]
-    """Bits per component that it can store, the smallest first."""
+    """Bits per component without being asked, the smallest first."""
+    preset: str | None = None
+    """By default, on the CPU; so quick that 960x540 encodes several times faster than it is stylised."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
     """By encoder."""
     nvenc: str | None = None
     odd_420: bool = False
     """True where 4:2:0 may have an odd width or height."""
+    alpha: str | None = None
+    """Pixel format that has room for transparency."""
+    deep_alpha: str | None = None
+    """The same with more than 8 bits, where there is one."""
 
 
-# Presets are chosen so that 960x540 encodes several times faster than it is stylised on two cores.
 _CODECS = {
-    "h264": _Codec(
-        ("libx264",),
-        (0, 51, 17),
-        ("420", "422", "444"),
-        (8, 10),
-        {"libx264": {"preset": "medium"}},
-        nvenc="h264_nvenc",
-    ),
+    "h264": _Codec(("libx264",), (0, 51, 17), ("420",), (8,), "veryfast", nvenc="h264_nvenc"),
     "hevc": _Codec(
         ("libx265",),
         (0, 51, 19),
-        ("420", "422", "444"),
+        ("420",),
         (8, 10),
+        "fast",
         # x265 writes to stderr itself, past FFmpeg's log.
-        {"libx265": {"preset": "fast", "x265-params": "log-level=none"}},
+        {"libx265": {"x265-params": "log-level=none"}},
         nvenc="hevc_nvenc",
     ),
     "av1": _Codec(
@@ -70,75 +74,113 @@ _CODECS = {
         (0, 63, 26),
         ("420",),
         (8, 10),
-        {"libsvtav1": {"preset": "8"}, "libaom-av1": {"cpu-used": "6", "row-mt": "1"}},
+        "fast",
+        {"libaom-av1": {"row-mt": "1"}},
         nvenc="av1_nvenc",
         odd_420=True,
     ),
     "vp9": _Codec(
         ("libvpx-vp9",),
         (0, 63, 24),
-        ("420", "422", "444"),
+        ("420",),
         (8,),
-        {"libvpx-vp9": {"deadline": "good", "cpu-used": "4", "row-mt": "1"}},
+        "fast",
+        {"libvpx-vp9": {"deadline": "good", "row-mt": "1"}},
         odd_420=True,
+        alpha="yuva420p",
     ),
-    "prores": _Codec(("prores_ks",), None, ("422", "444"), (10,), odd_420=True),
+    "prores": _Codec(
+        ("prores_ks",),
+        None,
+        ("422", "444"),
+        (10,),
+        odd_420=True,
+        alpha="yuva444p10le",
+        deep_alpha="yuva444p10le",
+    ),
     "ffv1": _Codec(
-        ("ffv1",), None, ("rgb",), (8, 16), {"ffv1": {"level": "3", "slices": "4", "slicecrc": "1"}}
+        ("ffv1",),
+        None,
+        ("rgb",),
+        (8, 16),
+        options={"ffv1": {"level": "3", "slices": "4", "slicecrc": "1"}},
+        alpha="bgra",
+        deep_alpha="gbrap16le",
     ),
     "gif": _Codec(("gif",), None, ("pal",), (8,)),
 }
+_ASKED = re.compile(r"(yuva?4(20|22|44)p|gbra?p)(\d\d)?(le)?|bgr0|bgra|rgba?|rgb24")
+"""Pixel formats that frames are made into."""
 
 
-def encoding_for(codec: str, info: VideoInfo, crf: float | None, device: str) -> Encoding:
+def encoding_for(
+    codec: str,
+    info: VideoInfo,
+    crf: float | None,
+    device: str,
+    *,
+    preset: str | None = None,
+    pixel_format: str | None = None,
+) -> Encoding:
     """Decide how `info`'s frames are stored as `codec`.
 
-    Chroma sampling and bit depth follow the source as far as the codec can; 4:2:0 where the source
-    doesn't say (RGB, grey). With 4:2:0, H.264 and HEVC hold even sizes only and can't crop by one
-    pixel, so an odd size is stored as 4:4:4 rather than losing a row. ffv1 stores RGB: what is
-    written is what is read. HDR is tone-mapped before it comes here and is stored in 8 bits.
+    H.264, HEVC, AV1 and VP9 become what every player shows: 4:2:0, 8 bits (10 for HEVC and AV1 where the
+    source has more than 8: it is their main profile). ProRes and FFV1 follow the source's chroma sampling
+    and depth; ffv1 stores RGB: what is written is what is read. With 4:2:0, H.264 and HEVC hold even sizes
+    only and can't crop by one pixel, so an odd size is stored as 4:4:4 rather than losing a row. HDR is
+    tone-mapped before it comes here and is stored in 8 bits.
 
     Args:
         codec: 'h264', 'hevc', 'av1', 'vp9', 'prores', 'ffv1' or 'gif'.
         info: of the source.
         crf: constant quality, smaller is better; None for the codec's default.
         device: 'cuda' or 'cuda:N' tries NVENC first.
+        preset: one of PRESETS; None for the codec's default.
+        pixel_format: FFmpeg's name of what to store instead: 'yuv422p', 'yuv420p10', …
 
     Raises:
-        ConfigError: `crf` is out of range or means nothing to this codec.
+        ConfigError: `crf`, `preset` or `pixel_format` is out of range or means nothing to this codec.
         OutputError: this build of FFmpeg has no encoder for `codec`.
     """
     table = _CODECS[codec]
     quality = _quality(codec, table, crf)
-    wanted = 8 if info.color.hdr else info.bit_depth
-    depth = next((bits for bits in table.depths if bits >= wanted), table.depths[-1])
-    chroma = _chroma(table, info)
+    if preset is not None:
+        preset_options(table.encoders[0], preset)
     notes: list[str] = []
     if info.color.hdr:
         notes.append(f"HDR ({info.color.transfer}) was tone-mapped to SDR, BT.709, 8 bits")
-    if depth < wanted:
-        notes.append(f"{codec} stores {depth} bits here, the source has {wanted}")
-    if info.chroma in {"422", "444"} and table.chromas == ("420",):
-        notes.append(f"{codec} stores 4:2:0 chroma, the source has {_colons(info.chroma)}")
-    if _odd(info) and chroma == "444" and info.chroma != "444" and codec in {"h264", "hevc"}:
-        notes.append(
-            f"{info.width}x{info.height} is stored as 4:4:4 so that no row is lost "
-            f"({codec} with 4:2:0 needs even sizes); some players can't show it"
-        )
+    wanted = 8 if info.color.hdr else info.bit_depth
+    depth = next((count for count in table.depths if count >= wanted), table.depths[-1])
+    chroma = _chroma(table, info)
+    if pixel_format is None:
+        pix_fmt = _pix_fmt(codec, table, info, chroma, depth)
+        notes += _losses(codec, table, info, pix_fmt, chroma, depth, wanted)
+    else:
+        pix_fmt = _asked(pixel_format, codec, table, info)
+        depth = bits(VideoFormat(pix_fmt))
+        wanted = max(wanted, depth)  # what is painted has more levels than the source
+    if info.alpha and not has_alpha(VideoFormat(pix_fmt)):
+        notes.append(f"{codec} as {pix_fmt} can't hold transparency: it was laid on black")
     options: dict[str, str] = {}
     encoder = ""
     if device.startswith("cuda") and table.nvenc:
-        encoder, options, pix_fmt, reason = _nvenc(table.nvenc, info, chroma, depth, quality)
+        encoder, options, reason = _nvenc(table.nvenc, info, pix_fmt, quality, preset or "medium")
         if not encoder:
             notes.append(f"{table.nvenc} can't be used ({reason}): encoding on the CPU")
-    if not encoder:
+    if encoder:
+        pix_fmt = _NVENC_FORMATS[pix_fmt]
+    else:
         encoder = _software(codec, table)
-        pix_fmt = _pix_fmt(codec, chroma, depth)
         options = dict(table.options.get(encoder, {}))
+        chosen = preset or table.preset
+        if chosen is not None:
+            options |= preset_options(encoder, chosen)
         if quality is not None:
             options["crf"] = f"{quality:g}"
         if codec == "prores":
-            options |= {"profile": "4444" if chroma == "444" else "hq", "vendor": "apl0"}
+            options |= {"profile": "4444" if "444" in pix_fmt else "hq", "vendor": "apl0"}
+        if encoder == "libvpx-vp9" and has_alpha(VideoFormat(pix_fmt)):
+            options["auto-alt-ref"] = "0"  # its hidden frames have no place for transparency
     dtype = torch.uint16 if depth > 8 and wanted > 8 else torch.uint8
     return Encoding(codec, encoder, pix_fmt, options, dtype, tuple(notes))
 
@@ -166,13 +208,64 @@ def _chroma(table: _Codec, info: VideoInfo) -> str:
     return table.chromas[0]
 
 
-def _pix_fmt(codec: str, chroma: str, depth: int) -> str:
+def _pix_fmt(codec: str, table: _Codec, info: VideoInfo, chroma: str, depth: int) -> str:
+    if info.alpha and table.alpha is not None:
+        return table.deep_alpha if depth > 8 and table.deep_alpha is not None else table.alpha
     if codec == "ffv1":
         # 16-bit RGB whatever the source's depth: the reader's RGB has that many, and all are kept.
         return "gbrp16le" if depth > 8 else "bgr0"
     if codec == "gif":
         return "pal8"
     return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"
+
+
+def _losses(
+    codec: str, table: _Codec, info: VideoInfo, pix_fmt: str, chroma: str, depth: int, wanted: int
+) -> list[str]:
+    """What players' habits cost, and how to keep it."""
+    fewer = info.chroma in {"422", "444"} and chroma == "420"
+    shallower = depth < wanted
+    notes = []
+    if fewer or shallower:
+        kept = f"yuv{info.chroma if info.chroma in {'422', '444'} else '420'}p{'10' if wanted > 8 else ''}"
+        source = " ".join(
+            ([_colons(info.chroma)] if fewer else []) + ([f"{wanted} bits"] if shallower else [])
+        )
+        way = f"--pixel-format {kept} keeps more" if _has(table.encoders, kept) else "ffv1 in .mkv keeps all"
+        notes.append(
+            f"stored as {_colons(chroma)}, {depth} bits, which players show (source: {source}); {way}"
+        )
+    if _odd(info) and chroma == "444" and info.chroma != "444" and codec in {"h264", "hevc"}:
+        notes.append(
+            f"{info.width}x{info.height} is stored as 4:4:4 so that no row is lost "
+            f"({codec} with 4:2:0 needs even sizes); some players can't show it"
+        )
+    return notes
+
+
+def _asked(name: str, codec: str, table: _Codec, info: VideoInfo) -> str:
+    """The pixel format that the user named, by FFmpeg's full name."""
+    known = [each for each in _formats(table.encoders) if _ASKED.fullmatch(each)]
+    found = next((each for each in (name, f"{name}le") if each in known), None)
+    if found is None:
+        raise ConfigError(f"--pixel-format {name} can't be stored as {codec}; use one of {', '.join(known)}")
+    if "420" in found and _odd(info) and not table.odd_420:
+        raise ConfigError(
+            f"--pixel-format {name}: {codec} with 4:2:0 needs even sizes, the source is "
+            f"{info.width}x{info.height}; leave it out"
+        )
+    return found
+
+
+def _formats(encoders: tuple[str, ...]) -> list[str]:
+    for name in encoders:
+        with contextlib.suppress(ValueError):
+            return [each.name for each in av.Codec(name, "w").video_formats or ()]
+    return []
+
+
+def _has(encoders: tuple[str, ...], name: str) -> bool:
+    return bool({name, f"{name}le"} & set(_formats(encoders)))
 
 
 def _software(codec: str, table: _Codec) -> str:
@@ -184,24 +277,27 @@ def _software(codec: str, table: _Codec) -> str:
     )
 
 
+_NVENC_FORMATS = {"yuv420p": "yuv420p", "yuv420p10le": "p010le", "yuv444p": "yuv444p"}
+
+
 def _nvenc(
-    name: str, info: VideoInfo, chroma: str, depth: int, quality: float | None
-) -> tuple[str, dict[str, str], str, str]:
-    """Encoder name ('' if it can't be used), options, pixel format and the reason why not."""
-    pix_fmt = {("420", 8): "yuv420p", ("420", 10): "p010le", ("444", 8): "yuv444p"}.get((chroma, depth), "")
-    options = {"preset": "p5", "tune": "hq", "rc": "vbr", "cq": f"{quality:g}", "b": "0"}
-    if not pix_fmt or _odd(info):
-        return "", {}, "", f"no {_colons(chroma)} with {depth} bits at this size"
+    name: str, info: VideoInfo, pix_fmt: str, quality: float | None, preset: str
+) -> tuple[str, dict[str, str], str]:
+    """Encoder name ('' if it can't be used), options and the reason why not."""
+    stored = _NVENC_FORMATS.get(pix_fmt)
+    options = {"tune": "hq", "rc": "vbr", "cq": f"{quality:g}", "b": "0"} | preset_options(name, preset)
+    if stored is None or _odd(info):
+        return "", {}, f"no {pix_fmt} at this size"
     try:
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, VideoCodecContext)
-        context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
+        context.width, context.height, context.pix_fmt = info.width, info.height, stored
         context.time_base = Fraction(1, 25)
         context.options = dict(options)
         context.open()
     except (FFmpegError, ValueError) as exc:
-        return "", {}, "", getattr(exc, "strerror", None) or "not in this build of PyAV"
-    return name, options, pix_fmt, ""
+        return "", {}, getattr(exc, "strerror", None) or "not in this build of PyAV"
+    return name, options, ""
 
 
 def _odd(info: VideoInfo) -> bool:

@@ -80,7 +80,7 @@ class FileWriter:
                 f"got {clip.pixels.dtype} {size[0]}x{size[1]}"
             )
         lengths = clip.durations or (None,) * len(clip)
-        for frame, pts, length in zip(self._frames(clip.pixels), clip.pts, lengths, strict=True):
+        for frame, pts, length in zip(self._frames(clip.pixels, clip.alpha), clip.pts, lengths, strict=True):
             if self._ticks.first is None:
                 self._tracks.begin(pts if self._trimmed else None)
             frame.pts, frame.time_base = self._ticks.add(pts, length), self._unit
@@ -191,7 +191,7 @@ def _open(
 ) -> tuple[OutputContainer, VideoStream]:
     """The output with all its tracks, its header written."""
     options = mux_options(container, unit, tracks.offset_units, tracks.metadata)
-    output = av.open(str(part), "w", format=container.muxer, container_options=options)
+    output = av.open(aside.address(part), "w", format=container.muxer, container_options=options)
     tracks.add_before(output)
     rate = info.rate_hz if info.rate_hz > 0 else Fraction(25)
     stream = output.add_stream(encoding.encoder, rate=rate, options=encoding.options, time_base=unit)

@@ -66,7 +66,9 @@ class FolderWriter:
                 aside.publish(self._part, self._target, self._overwrite)
                 others = len(_visible(self._target)) - self._count
                 if others > 0:
-                    self.notes.append(f"{others} other file{'s' if others > 1 else ''} in {self._target} left as found")
+                    self.notes.append(
+                        f"{others} other file{'s' if others > 1 else ''} in {self._target} left as found"
+                    )
         finally:
             aside.discard(self._part)  # there no more once published
 

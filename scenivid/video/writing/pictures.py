@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from torch import Tensor
 
-from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS
+from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo
 from scenivid.video.writing.encoders import Encoding
 
@@ -60,7 +61,7 @@ def tags_for(color: ColorInfo, encoding: Encoding) -> Tags:
     ffv1 and gif store RGB. A source in RGB or HDR (tone-mapped before it is written) and one without
     tags become BT.709. ProRes is always limited.
     """
-    if encoding.pix_fmt in {"bgr0", "gbrp16le"}:
+    if VideoFormat(encoding.pix_fmt).is_rgb and encoding.pix_fmt != "pal8":
         known = color.tagged and not color.hdr
         primaries = _code(PRIMARIES, color.primaries) if known else _BT709
         transfer = _code(TRANSFERS, color.transfer) if known else _BT709
@@ -88,21 +89,34 @@ class FrameMaker:
 
     def __init__(self, encoding: Encoding, tags: Tags) -> None:
         self._format = "rgb24" if encoding.pix_fmt == "pal8" else encoding.pix_fmt
+        self._alpha = has_alpha(VideoFormat(self._format))
         self._tags = tags
         self._scaler = VideoReformatter()
 
-    def __call__(self, pixels: Tensor) -> Iterator[VideoFrame]:
-        """Yield one frame for each picture of uint8 or uint16 `pixels`; they own their memory."""
+    def __call__(self, pixels: Tensor, alpha: Tensor | None = None) -> Iterator[VideoFrame]:
+        """Yield one frame for each picture of uint8 or uint16 `pixels`; they own their memory.
+
+        Args:
+            pixels: [T, 3, H, W].
+            alpha: [T, 1, H, W] of the same dtype; where the format has no room for it, it lies on black.
+        """
+        if alpha is not None and not self._alpha:
+            pixels = over_black(pixels, alpha)
+        elif self._alpha:
+            opaque = torch.iinfo(pixels.dtype).max
+            alpha = torch.full_like(pixels[:, :1], opaque) if alpha is None else alpha
+            pixels = torch.cat([pixels, alpha], dim=1)
         rows = pixels.permute(0, 2, 3, 1).contiguous().numpy()
         deep = pixels.dtype is torch.uint16
-        rgb = self._tags.matrix == _RGB or self._format == "rgb24"
+        name = ("rgba64le" if deep else "rgba") if self._alpha else ("rgb48le" if deep else "rgb24")
+        rgb = self._tags.matrix == _RGB or self._format == name
         for picture in rows:
             if deep and not rgb:
-                picture = _to_swscale()[picture]
-            frame = VideoFrame.from_numpy_buffer(picture, "rgb48le" if deep else "rgb24")
-            if self._format == "rgb24":
-                yield VideoFrame.from_ndarray(picture, "rgb24")
+                picture = np.concatenate([_to_swscale()[picture[..., :3]], picture[..., 3:]], axis=2)
+            if self._format == name:
+                yield VideoFrame.from_ndarray(picture, name)
                 continue
+            frame = VideoFrame.from_numpy_buffer(picture, name)
             if rgb:
                 frame = self._scaler.reformat(frame, format=self._format)
             else:
@@ -116,6 +130,13 @@ class FrameMaker:
                 )
             tag(frame, self._tags)
             yield frame
+
+
+def over_black(pixels: Tensor, alpha: Tensor) -> Tensor:
+    """Pixels laid on black: pixels·alpha, rounded, of the same dtype."""
+    white = torch.iinfo(pixels.dtype).max
+    product = pixels.to(torch.int64) * alpha.to(torch.int64)
+    return ((product + white // 2) // white).to(pixels.dtype)
 
 
 @contextmanager

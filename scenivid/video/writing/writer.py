@@ -33,6 +33,10 @@ class WriterSettings:
     """Replace an output that exists."""
     device: str = "cpu"
     """'cuda' or 'cuda:N' encodes with NVENC where it can."""
+    preset: str | None = None
+    """How hard the encoder tries, by x264's names; None for the codec's default (veryfast for H.264)."""
+    pixel_format: str | None = None
+    """What is stored, by FFmpeg's name (yuv420p10, yuv422p, …); None for what players can show."""
 
 
 class VideoWriter(Protocol):
@@ -98,8 +102,11 @@ def open_writer(
     """
     folder = output.is_dir() or not output.suffix
     still = not folder and output.suffix.lower() in SUFFIXES
-    if (folder or still) and (settings.codec is not None or settings.crf is not None):
-        raise ConfigError(f"{output} is no video file: --codec and --crf have no meaning for it")
+    asked = (settings.codec, settings.crf, settings.preset, settings.pixel_format)
+    if (folder or still) and any(value is not None for value in asked):
+        raise ConfigError(
+            f"{output} is no video file: --codec, --crf, --preset and --pixel-format have no meaning for it"
+        )
     if not folder and not still:
         container = container_for(output)
         codec = codec_for(container, settings.codec)
@@ -110,5 +117,12 @@ def open_writer(
         return FolderWriter(target, info, settings.overwrite)
     if still:
         return StillWriter(target, info, settings.overwrite)
-    encoding = encoding_for(codec, info, settings.crf, settings.device)
+    encoding = encoding_for(
+        codec,
+        info,
+        settings.crf,
+        settings.device,
+        preset=settings.preset,
+        pixel_format=settings.pixel_format,
+    )
     return FileWriter(target, info, container, encoding, settings.overwrite, start, duration)
