@@ -6,6 +6,7 @@ ScenividError
 ├── CheckpointError   a weights file is wrong, foreign, damaged or not to be had
 ├── ConfigError       a recipe, an option or a combination of options makes no sense
 ├── DataError         a training or evaluation data set is empty, damaged or too small
+├── DivergedError     a training run has collapsed; its last good checkpoint is kept
 ├── DependencyError   an optional package is missing; the message names the extra to install
 └── Cancelled         somebody asked to stop (SIGTERM, SIGHUP); everything was closed
 """
@@ -35,6 +36,10 @@ class ConfigError(ScenividError):
 
 class DataError(ScenividError):
     """A data set is empty, damaged or too small."""
+
+
+class DivergedError(ScenividError):
+    """A training run has collapsed, or its losses are no longer finite."""
 
 
 class DependencyError(ScenividError):

@@ -29,6 +29,9 @@ Build = Callable[[Mapping[str, Any]], nn.Module]
 """Makes the untrained network from the `params` of a card."""
 
 
+UNKNOWN_LICENCE = "unknown: ask the owners of the training pictures"
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What a weights file says about itself; stored as JSON in its header."""
@@ -39,9 +42,9 @@ class ModelCard:
     params: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the architecture's params dataclass."""
     description: str = ""
-    licence: str = ""
-    commercial_use: bool = True
-    """False where the licence forbids it: the user is told on loading."""
+    licence: str = UNKNOWN_LICENCE
+    commercial_use: bool = False
+    """Whether the licences allow it, as far as is known; where not, the user is told on loading."""
     data: tuple[str, ...] = ()
     """Training data, one source a row, with its licence."""
     recipe: str = ""

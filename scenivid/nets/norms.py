@@ -32,6 +32,8 @@ class InstanceNorm(nn.Module):
     """Each channel of each image to mean 0 and variance 1; no affine, no running statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and x.requires_grad:  # the same, and keeps a quarter for the backward pass
+            return F.instance_norm(x, eps=EPSILON)
         return normalise(x, moments(x))
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.frames import to_signed
-from scenivid.training.losses.adversarial import judge, lsgan
+from scenivid.training.losses.adversarial import judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
     draw_places,
@@ -156,6 +156,8 @@ def naive_losses(
         losses["identity"] = F.l1_loss(made.painting, batch.painting)
     if batch.motion is not None and made.moved is not None:
         losses["temporal"] = steadiness(made.moved, made.photo, batch.motion)
+    if weights.range:
+        losses["range"] = outside(made.photo)
     factors = term_weights(weights, moment)
     losses["g"] = torch.stack([factors[name] * value for name, value in losses.items()]).sum()
     return losses

@@ -25,7 +25,7 @@ class RunLog:
     """
 
     def __init__(self, out: Path, step: int, tensorboard: bool = True) -> None:
-        self.path = out / "log.jsonl"
+        self.path, self.sheets = out / "log.jsonl", out / "samples"
         _cut(self.path, step)
         self._file = self.path.open("a", encoding="utf-8")
         self._board = _open_board(out / "tensorboard", step) if tensorboard else None
@@ -45,6 +45,12 @@ class RunLog:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
+
+    def samples(self, step: int, sheet: Tensor) -> None:
+        """A picture of how far the run is, [3, H, W] in [0, 1]: samples/STEP.png and TensorBoard."""
+        save_png(sheet, self.sheets / f"{step:07d}.png")
+        if self._board is not None:
+            self._board.add_image("samples", to_pixels(sheet.detach().float().cpu()), step)
 
 
 def read_log(path: Path) -> list[dict[str, float]]:

@@ -38,7 +38,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +48,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scenivid.errors import Cancelled, CheckpointError, ConfigError
+from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
 from scenivid.training.interrupt import stop_requests
-from scenivid.training.log import RunLog, save_png
+from scenivid.training.log import RunLog
 from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
+from scenivid.training.watchdog import Sign, Watchdog
 
 logger = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
@@ -126,14 +127,20 @@ def train(
     minutes: float | None = None,
     progress: Callable[[Progress], None] | None = None,
     peers: Peers | None = None,
+    signs: Sequence[Sign] = (),
+    export: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Run `program` up to `run.steps`, or until `minutes` are over; resume what `out` holds.
 
     Writes recipe.toml, checkpoint.pt, log.jsonl, tensorboard/ and samples/ into `out`.
 
+    Args:
+        signs: what a collapsed run looks like; while one is bad no checkpoint is written.
+        export: called on rank 0 with the step, however the run ends, unless it has collapsed.
+
     Raises:
-        ConfigError: `out` holds a run of a different recipe (the message says what differs), or a loss
-            is no longer finite (the last good checkpoint stays).
+        ConfigError: `out` holds a run of a different recipe (the message says what differs).
+        DivergedError: a loss is no longer finite, or a sign stayed bad; the last good checkpoint is kept.
         CheckpointError: the checkpoint is damaged or of another program.
         Cancelled: Ctrl-C or SIGTERM; saved first. A second Ctrl-C doesn't wait for the step to end.
     """
@@ -146,7 +153,7 @@ def train(
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
     means, sums, counts = {}, {}, Counter()  # type: dict[str, float], dict[str, Tensor | float], Counter[str]
-    saved = began
+    saved, watchdog, healthy = began, Watchdog(signs), True
     with stop_requests() as asked, _log(out, first, run, writes) as log:
         for index in range(first, run.steps):
             for name, value in program.step(index).items():
@@ -163,20 +170,25 @@ def train(
                 means, sums, counts = _means(sums, counts, step), {}, Counter()
                 if log is not None:
                     log.scalars(step, means | {"rate": (step - first) / (now - began)})
-            if writes and run.sample_every and (last or step % run.sample_every == 0):
-                _save_samples(program, out / "samples" / f"{step:07d}.png")
-            if writes and save:
+                healthy = watchdog.healthy(step, means, last)
+            if log is not None and run.sample_every and (stop or step % run.sample_every == 0):
+                _save_samples(program, log, step)
+            if writes and save and healthy:
                 save_checkpoint(program, recipe, step, out / CHECKPOINT)
                 saved = time.monotonic()
             if progress is not None:
                 rate = (step - first) / (time.monotonic() - began)
                 progress(Progress(step, run.steps, means, rate, (run.steps - step) / rate))
+            if stop and writes and healthy and export is not None:
+                export(step)
             if stop and not last:
                 if asked:
                     raise Cancelled(
                         f"stopped at step {step} of {run.steps}; the same command goes on from there"
                     )
                 return Outcome(step, finished=False)
+    if first >= run.steps and writes and export is not None:
+        export(first)
     return Outcome(max(first, run.steps), finished=True)
 
 
@@ -263,7 +275,7 @@ def _means(sums: Mapping[str, Tensor | float], counts: Mapping[str, int], step: 
     means = {name: float(total) / counts[name] for name, total in sums.items()}
     broken = [name for name, value in means.items() if not math.isfinite(value)]
     if broken:
-        raise ConfigError(
+        raise DivergedError(
             f"{', '.join(broken)} stopped being finite before step {step}; "
             "lower the learning rate or the loss weight (the last checkpoint is still good)"
         )
@@ -271,12 +283,12 @@ def _means(sums: Mapping[str, Tensor | float], counts: Mapping[str, int], step: 
     return means
 
 
-def _save_samples(program: Program, path: Path) -> None:
+def _save_samples(program: Program, log: RunLog, step: int) -> None:
     before = rng_state()
     sheet = program.samples()
     set_rng_state(before)
     if sheet is not None:
-        save_png(sheet, path)
+        log.samples(step, sheet)
 
 
 @contextmanager

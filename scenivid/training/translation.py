@@ -19,7 +19,7 @@ from scenivid.frames import from_signed, to_signed
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import Distance
-from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan
+from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
     draw_places,
@@ -51,6 +51,8 @@ class Weights:
     """Perceptual distance of G(x) to x; the paper: 0.2 where the anime data is poor."""
     temporal: float = 0.0
     """Steadiness under synthetic motion. Ours."""
+    range: float = 1.0
+    """How far outputs lie outside [0, 1]; the translator's never do. Ours."""
 
     def __post_init__(self) -> None:
         negative = [name for name, value in vars(self).items() if value < 0]
@@ -203,6 +205,8 @@ def generator_losses(
         losses["perceptual"] = perceptual(made.photo.float(), batch.photo)
     if batch.motion is not None and made.moved is not None:
         losses["temporal"] = steadiness(made.moved, made.photo, batch.motion)
+    if weights.range:
+        losses["range"] = outside(made.photo)
     factors = term_weights(weights, moment)
     losses["g"] = torch.stack([factors[name] * value for name, value in losses.items()]).sum()
     return losses
@@ -223,6 +227,7 @@ def term_weights(weights: Weights, moment: Moment) -> dict[str, float]:
         "identity": weights.identity,
         "perceptual": weights.perceptual,
         "temporal": weights.temporal,
+        "range": weights.range,
     }
 
 

@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scenivid.errors import Cancelled, CheckpointError, ConfigError
+from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
 from scenivid.training.log import grid, read_log
 from scenivid.training.loop import (
     Progress,
@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(t
         def step(self, index: int) -> dict[str, Tensor | float]:
             return super().step(index) | ({"loss": float("nan")} if index == 3 else {})
 
-    with pytest.raises(ConfigError, match="loss stopped being finite before step 4"):
+    with pytest.raises(DivergedError, match="loss stopped being finite before step 4"):
         train(Breaks(recipe), recipe, tmp_path, recipe.run)
     assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 3
 

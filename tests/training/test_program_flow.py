@@ -57,7 +57,7 @@ def test_a_run_writes_weights_that_the_estimator_loads(photos: Path, tmp_path: P
         torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128)
     )
     assert flow.shape == (1, 2, 128, 128) and bool(flow.isfinite().all())
-    again = FlowProgram(replace(recipe, init=path), load_photos(photos, SMALL))
+    again = FlowProgram(replace(recipe, start=path), load_photos(photos, SMALL))
     written = load_file(path)["feature_encoder.convnormrelu.0.weight"]
     torch.testing.assert_close(again.net.feature_encoder.convnormrelu[0].weight.detach(), written.float())
 
@@ -82,6 +82,6 @@ def test_foreign_start_weights_are_refused(photos: Path, tmp_path: Path, suffix:
     path = tmp_path / f"foreign{suffix}"
     save = torch.save if suffix == ".pt" else save_file
     save({"weight": torch.zeros(1)}, path)
-    recipe = Recipe(photos=photos, motion=SMALL, init=path)
+    recipe = Recipe(photos=photos, motion=SMALL, start=path)
     with pytest.raises(CheckpointError, match="raft_small"):
         FlowProgram(recipe, load_photos(photos, SMALL))

@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_networks_to_use(photos: Path, tmp_path: Path) -> None:
 
 def test_training_starts_from_published_networks(photos: Path, tmp_path: Path) -> None:
     first = run(toy_recipe(photos), tmp_path / "first")
-    recipe = toy_recipe(photos, f"init={first.as_posix()}", "run.steps=1", "gan.learning_rate=0.0")
+    recipe = toy_recipe(photos, f"start={first.as_posix()}", "run.steps=1", "gan.learning_rate=0.0")
     again = read_checkpoint(run(recipe, tmp_path / "second"))
     before = read_checkpoint(first)
     for key in ("conv1.conv.weight", "style.1.weight"):
@@ -147,7 +147,7 @@ def test_freezing_more_than_there_is_names_what_there_is() -> None:
 
 
 def test_bfloat16_keeps_weights_and_regularisers_in_float32() -> None:
-    settings = GanSettings(batch=4, bf16=True, path_every=1, r1_every=1)
+    settings = GanSettings(batch=4, precision="bf16", path_every=1, r1_every=1)
     torch.manual_seed(0)
     gan = Gan(Generator(TOY), Discriminator(TOY), settings, 0, World(torch.device("cpu")))
     losses = gan.discriminator_step(torch.rand(4, 3, 32, 32) * 2 - 1, 0) | gan.generator_step(0)

@@ -52,3 +52,9 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of [N, C, H, W] where mask [N, 1, H, W] is 1; 0 where it is nowhere."""
     weight = mask.expand_as(values)
     return (values * weight).sum() / weight.sum().clamp_min(torch.finfo(torch.float32).eps)
+
+
+def outside(images: Tensor) -> Tensor:
+    """How far images leave [0, 1], on average: a generator whose output has no bounds must not run off."""
+    images = images.float()
+    return (images - images.clamp(0, 1)).abs().mean()

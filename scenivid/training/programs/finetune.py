@@ -94,7 +94,7 @@ class Recipe:
     images: Path = Path("data/open/paintings")
     """Folder of the target domain."""
     gan: GanSettings = GanSettings(
-        batch=8, path=0.0, ema_images=2500, augment="ada", trained_blocks=4, frozen_d_layers=3
+        batch=8, path=0.0, ema=0.5 ** (32 / 10_000), augment="ada", trained_blocks=4, frozen_d_layers=3
     )
     constraints: Constraints = Constraints()
     realism: RealismSettings = RealismSettings(every=100)

@@ -52,7 +52,7 @@ class Recipe:
     photos: Path = Path("data/open/photos")
     """Folder of photographs, searched at any depth."""
     motion: MotionRecipe = MotionRecipe()
-    init: Path | None = None
+    start: Path | None = None
     """A torchvision raft_small state dict to start from, .pt or .safetensors; none = from scratch."""
     batch: int = 6
     updates: int = 6
@@ -63,8 +63,9 @@ class Recipe:
     warmup: int = 100
     """Steps of linear warm-up before the cosine decay."""
     weight_decay: float = 1e-5
-    ema_decay: float = 0.999
-    bf16: bool = True
+    ema: float = 0.999
+    """Decay of the averaged network that is kept."""
+    precision: Literal["fp32", "bf16"] = "bf16"
     workers: int = harmless(1)
 
 
@@ -80,7 +81,7 @@ def run(
 
     Raises:
         DataError: no usable photographs.
-        CheckpointError: `recipe.init` doesn't fit raft_small.
+        CheckpointError: `recipe.start` doesn't fit raft_small.
     """
     images = load_photos(recipe.photos, recipe.motion)
     program = FlowProgram(replace(recipe, workers=0) if dry_run else recipe, images)
@@ -113,7 +114,7 @@ def export(net: nn.Module, path: Path, steps: int, recipe: Recipe) -> None:
         licence="Apache-2.0",
         recipe=f"scenivid train flow, {steps} steps of {recipe.batch} pairs of {recipe.motion.width}x"
         f"{recipe.motion.height}, {recipe.updates} updates"
-        + (f", begun from {recipe.init.name}" if recipe.init else ""),
+        + (f", begun from {recipe.start.name}" if recipe.start else ""),
     )
     write_tensors(path, tensors, card)
 
@@ -134,8 +135,8 @@ class FlowProgram:
         torch.manual_seed(recipe.run.seed)
         self.device = resolve_device("auto")
         self.net = raft_small(weights=None)
-        if recipe.init is not None:
-            _load_init(self.net, recipe.init)
+        if recipe.start is not None:
+            _load_start(self.net, recipe.start)
         self.net.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
@@ -155,14 +156,14 @@ class FlowProgram:
         rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
         set_learning_rate(self.optimizer, rate)
         first, second, flow = (part.to(self.device, non_blocking=True) for part in self.batch(index))
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
             estimates = self.net(first * 2 - 1, second * 2 - 1, num_flow_updates=recipe.updates)
         loss = sequence_loss([estimate.float() for estimate in estimates], flow, recipe.gamma)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
-        update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
+        update_ema(self.ema, self.net, min(recipe.ema, (1 + index) / (10 + index)))
         error = (estimates[-1].detach().float() - flow).norm(dim=1).mean()
         return {
             "loss": loss.detach(),
@@ -259,8 +260,8 @@ def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _load_init(net: nn.Module, path: Path) -> None:
+def _load_start(net: nn.Module, path: Path) -> None:
     try:
         net.load_state_dict(read_state(path))
     except RuntimeError as exc:
-        raise CheckpointError(f"init: {path} is not a torchvision raft_small state dict ({exc})") from exc
+        raise CheckpointError(f"start: {path} is not a torchvision raft_small state dict ({exc})") from exc

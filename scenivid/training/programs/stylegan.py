@@ -51,7 +51,7 @@ class Recipe:
     """A crop's side is the image's shorter side divided by a zoom drawn from [zoom_min, zoom_max]."""
     zoom_max: float = 1.0
     flip: bool = True
-    init: Path | None = None
+    start: Path | None = None
     """A checkpoint of the published layout (g, d) to start from; none = from scratch."""
     in_memory: bool = False
     """Hold all images, reduced, in memory: fast for small sets and sizes."""
@@ -74,7 +74,7 @@ def run(
 
     Raises:
         DataError: no usable images.
-        CheckpointError: `recipe.init` doesn't fit the network.
+        CheckpointError: `recipe.start` doesn't fit the network.
         ConfigError: settings that don't fit together.
     """
     images = open_images(recipe.images, recipe.augment(), recipe.run.seed, recipe.in_memory)
@@ -154,7 +154,7 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
         w = torch.zeros(gan.batch, params.style_dim)
         noise = [torch.zeros(gan.batch, 1, side, side) for side in g.noise_sides]
         images = torch.zeros(gan.batch, 3, params.size, params.size)
-    half = 2 if gan.bf16 else 1
+    half = 2 if gan.precision == "bf16" else 1
     # G's step holds G and D, D's step D twice; R1's double pass is about twice D in float32.
     d_bytes = saved_bytes(lambda: d(images))
     saved = max(saved_bytes(lambda: g(w, noise)) // half + d_bytes // half, 2 * d_bytes)
@@ -165,8 +165,8 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
 
 def _networks(recipe: Recipe) -> tuple[Generator, Discriminator]:
     g, d = Generator(recipe.network), Discriminator(recipe.network)
-    if recipe.init is None:
+    if recipe.start is None:
         return g, d
-    state = read_checkpoint(recipe.init)
-    load_state(g, state.get("g") or load_generator(recipe.init).state_dict(), str(recipe.init))
-    return g, load_discriminator(recipe.init, recipe.network)
+    state = read_checkpoint(recipe.start)
+    load_state(g, state.get("g") or load_generator(recipe.start).state_dict(), str(recipe.start))
+    return g, load_discriminator(recipe.start, recipe.network)

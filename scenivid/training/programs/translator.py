@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from scenivid.frames import to_float
-from scenivid.nets.checkpoint import ModelCard, save_checkpoint
+from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import open_distance
@@ -47,6 +47,7 @@ from scenivid.training.translation import (
     translate,
     with_motion,
 )
+from scenivid.training.watchdog import translator_signs
 from scenivid.training.world import open_accelerator
 
 logger = logging.getLogger(__name__)
@@ -80,11 +81,17 @@ def run(
         logger.info("%s", describe(recipe))
         return style
     with TranslatorProgram(recipe, sets) as program:
-        outcome = train(
-            program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=program.peers
+        train(
+            program,
+            recipe,
+            out,
+            recipe.run,
+            minutes=minutes,
+            progress=progress,
+            peers=program.peers,
+            signs=translator_signs(recipe.contrast.places),
+            export=lambda step: save_checkpoint(style, program.kept, card(recipe, step, sources(sets))),
         )
-        if program.peers.rank == 0:
-            save_checkpoint(style, program.kept, card(recipe, outcome.step))
     return style
 
 
@@ -175,7 +182,7 @@ class TranslatorProgram:
                     critics=self.accelerator.unwrap_model,
                 )
                 self.accelerator.backward(losses["g"] / len(pieces))
-            _add(sums, losses, len(pieces))
+            _add(sums, losses | {"contrast": _contrast(made.photo)}, len(pieces))
         self._optimize("g", "heads", "heads_pair")
         if self.recipe.ema:
             update_ema(self.kept, self.net, self.recipe.ema)
@@ -235,6 +242,8 @@ class TranslatorProgram:
     def _optimize(self, *names: str) -> None:
         for name in names:
             if name in self.optimizers:
+                if self.recipe.clip:
+                    self.accelerator.clip_grad_norm_(self.parts[name].parameters(), self.recipe.clip)
                 self.optimizers[name].step()
 
     def _mean(self, sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -251,19 +260,29 @@ class TranslatorProgram:
         return bool(self.accelerator.reduce(asked, "sum") > 0)
 
 
-def card(recipe: Recipe, steps: int) -> ModelCard:
-    """What the style file says about itself."""
+def card(recipe: Recipe, steps: int, sources: tuple[str, ...] = ()) -> ModelCard:
+    """What the style file says about itself.
+
+    Args:
+        sources: the folders trained on, for recipes that don't name their data.
+    """
     params = recipe.lite if recipe.generator == "lite" else recipe.translator
     return ModelCard(
         name=recipe.name,
         architecture=recipe.generator,
         params=asdict(params),
         description="Photographs to painted scenes, trained semi-supervised as in Scenimefy (ICCV 2023).",
-        licence=recipe.licence,
-        data=recipe.data,
+        licence=recipe.licence or UNKNOWN_LICENCE,
+        commercial_use=recipe.commercial_use,
+        data=recipe.data or sources,
         recipe=f"scenivid train translator, {steps} of {recipe.run.steps} steps, "
         f"{recipe.augment.size} px, seed {recipe.run.seed}",
     )
+
+
+def sources(sets: Mapping[str, ImageSet | PairSet]) -> tuple[str, ...]:
+    """Which folders a run learnt from, with counts, for a card whose recipe doesn't name its data."""
+    return tuple(f"{len(items):,} {name}s, licence not given" for name, items in sets.items())
 
 
 def describe(recipe: Recipe) -> str:
@@ -286,6 +305,11 @@ def describe(recipe: Recipe) -> str:
         f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
         f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
     )
+
+
+def _contrast(images: Tensor) -> Tensor:
+    """Standard deviation over the pixels of each image and channel, averaged; near 0 for flat colour."""
+    return images.detach().float().std(dim=(2, 3)).mean()
 
 
 def _add(sums: dict[str, Tensor], losses: Mapping[str, Tensor], parts: int) -> None:

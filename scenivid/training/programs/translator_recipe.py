@@ -57,6 +57,8 @@ class Recipe:
     """Share of the run before the learning rate begins to fall linearly to 0."""
     learning_rate: float = 2e-4
     betas: tuple[float, ...] = (0.5, 0.999)
+    clip: float = 1.0
+    """Longest gradient of each network; 0 = no limit."""
     batch: int = 1
     """Images a device and pass."""
     accumulate: int = 1
@@ -71,6 +73,9 @@ class Recipe:
     name: str = harmless("style")
     """Of the style file that is written."""
     licence: str = harmless("")
+    """Of the style; empty = unknown, and the card says so."""
+    commercial_use: bool = harmless(False)
+    """Whether the licences of all pictures allow it."""
     data: tuple[str, ...] = harmless(())
     """Sources of the training data with their licences, for the model card."""
 

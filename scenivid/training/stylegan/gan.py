@@ -53,8 +53,8 @@ class GanSettings:
     """The path penalty is taken on batch/path_shrink samples."""
     mixing: float = 0.9
     """Probability of style mixing."""
-    ema_images: float = 10_000
-    """Half-life of the generator's average, in images."""
+    ema: float = 0.5 ** (16 / 10_000)
+    """Decay of the generator's average a step: here it halves in 10,000 images at a batch of 16."""
     augment: Literal["none", "diffaugment", "ada"] = "none"
     ada_target: float = 0.6
     ada_images: int = 500_000
@@ -63,14 +63,14 @@ class GanSettings:
     """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
     frozen_d_layers: int = 0
     """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
-    bf16: bool = False
-    """Forward passes in bfloat16; the regularisers stay in float32."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of forward passes; the regularisers stay in float32."""
 
     def __post_init__(self) -> None:
         if min(self.batch, self.r1_every, self.path_every, self.path_shrink, self.ada_images) < 1:
             raise ConfigError("gan: batch, r1_every, path_every, path_shrink, ada_images: at least 1 each")
-        if not 0 <= self.mixing <= 1 or self.ema_images <= 0:
-            raise ConfigError("gan: mixing must lie in 0..1 and ema_images be positive")
+        if not 0 <= self.mixing <= 1 or not 0 <= self.ema < 1:
+            raise ConfigError("gan: mixing must lie in 0..1 and ema in [0, 1)")
 
 
 class PathMean(nn.Module):
@@ -154,7 +154,7 @@ class Gan:
         logged = {"g_loss": adversarial.detach()} | {name: part.detach() for name, part in parts.items()}
         if settings.path and index % settings.path_every == 0:
             logged |= self._path_step(rng)
-        update_ema(self.ema, self.g, 0.5 ** (settings.batch * self.world.size / settings.ema_images))
+        update_ema(self.ema, self.g, settings.ema)
         return logged
 
     def joint(self, logged: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -200,7 +200,9 @@ class Gan:
         return diff_augment(images, float(self.ada.value), rng)
 
     def _cast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bf16)
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"
+        )
 
 
 def freeze(g: Generator, d: Discriminator, settings: GanSettings) -> None:
