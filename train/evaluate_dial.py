@@ -21,7 +21,8 @@ from torch import Tensor
 from scenivid.nets.checkpoint import read_card
 from scenivid.styles.stylizer import blend_for
 from scenivid.styles.zoo import load_style
-from scenivid.training.painter.painter import paint, softened, style_named
+from scenivid.training.painter.looks import look_named
+from scenivid.training.painter.painter import paint_composed
 
 STRENGTHS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 PAINTED = (0.4, 0.6)
@@ -48,7 +49,7 @@ def main() -> None:
     card = read_card(args.weights)
     if not card.params.get("dial"):
         parser.error(f"{args.weights} has no dial: --strength blends it")
-    look = style_named(card.name)
+    look = look_named(card.name)
     photos = [photo for _, photo in load_photos(args.open / "heldout", args.side)]
     photos = photos[:: max(1, len(photos) // args.count)][: args.count]
     made = {strength: at(args.weights, strength, photos) for strength in STRENGTHS}
@@ -60,7 +61,7 @@ def main() -> None:
     for strength, results in made.items():
         figures["change_255"][f"{strength}"] = apart(results, photos)
     for strength in PAINTED:
-        painted = [paint(photo, softened(look, strength)) for photo in photos]
+        painted = [paint_composed(photo, look, strength) for photo in photos]
         blends = [torch.lerp(photo, full, strength) for photo, full in zip(photos, made[1.0], strict=True)]
         figures["to_painter_255"][f"{strength}"] = apart(made[strength], painted)
         figures["blend_to_painter_255"][f"{strength}"] = apart(blends, painted)

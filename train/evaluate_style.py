@@ -37,7 +37,8 @@ from scenivid.perception.features import resize_clean
 from scenivid.perception.frechet import frechet_distance
 from scenivid.styles.zoo import load_style
 from scenivid.training.data.images import decode, scan
-from scenivid.training.painter.painter import Style, paint, style_named
+from scenivid.training.painter.looks import Look, look_named
+from scenivid.training.painter.painter import paint_composed
 from scenivid.training.recipe import load_recipe
 
 CPU = torch.device("cpu")
@@ -75,7 +76,7 @@ def load_photos(folder: Path, side: int) -> list[tuple[str, Tensor]]:
     return photos
 
 
-def paint_all(photos: list[tuple[str, Tensor]], look: Style, keep: Path | None) -> list[Tensor]:
+def paint_all(photos: list[tuple[str, Tensor]], look: Look, keep: Path | None) -> list[Tensor]:
     """The painter's version of each photograph, read from `keep` where it is there already."""
     painted = []
     for name, photo in photos:
@@ -84,7 +85,7 @@ def paint_all(photos: list[tuple[str, Tensor]], look: Style, keep: Path | None) 
             pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
             painted.append(to_float(pixels.permute(2, 0, 1)[None]))
             continue
-        painted.append(paint(photo, look))
+        painted.append(paint_composed(photo, look))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             save(painted[-1], path)
@@ -231,7 +232,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     card = read_card(args.weights)
-    apply, look = translate(args.weights), style_named(card.name)
+    apply, look = translate(args.weights), look_named(card.name)
     photos = load_photos(args.open / "heldout", args.side)
     results = [apply(photo) for _, photo in photos]
     painted = paint_all(photos, look, args.painted)

@@ -15,7 +15,8 @@ from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.samples import ImageSet, PairSet, find_pairs
 from scenivid.training.loop import generator
-from scenivid.training.painter.painter import Style, paint, style_named
+from scenivid.training.painter.looks import Look, look_named
+from scenivid.training.painter.painter import paint_composed
 
 SourceName = Literal["stylegan", "painter", "diffusion", "folder"]
 
@@ -84,13 +85,13 @@ class PainterPairs:
 
     name = "painter"
 
-    def __init__(self, photos: ImageSet, style: Style, device: torch.device | str = "cpu") -> None:
-        self.photos, self.style, self.device = photos, style, device
+    def __init__(self, photos: ImageSet, look: Look, device: torch.device | str = "cpu") -> None:
+        self.photos, self.look, self.device = photos, look, device
 
     @torch.no_grad()
     def pairs(self, first: int, count: int) -> tuple[Tensor, Tensor]:
         real = _crops(self.photos, first, count).to(self.device)
-        return real, paint(real, self.style)
+        return real, paint_composed(real, self.look)
 
 
 class DiffusionPairs:
@@ -168,8 +169,8 @@ def open_stylegan_pairs(
 def open_painter_pairs(
     photos: Path, style: str, augment: Augment, seed: int, device: torch.device
 ) -> PainterPairs:
-    """Raises ConfigError for a style the painter doesn't know."""
-    return PainterPairs(ImageSet(scan(photos), augment, seed), style_named(style), device)
+    """Raises ConfigError for a look the painter doesn't know."""
+    return PainterPairs(ImageSet(scan(photos), augment, seed), look_named(style), device)
 
 
 def open_diffusion_pairs(

@@ -1,203 +1,99 @@
-"""A procedural painter: photographs in, brushwork out. It makes the pairs the lite networks learn from.
+"""A procedural painter: photographs in, flat colours and lines out. The lite networks learn from it.
 
-Everything it does is local (about 50 px around each pixel) and deterministic, so that a small convolutional
-network can learn all of it, and so that nothing in it depends on what the rest of a video frame shows.
+Everything in it is local (about 80 px around each pixel at a short side of 540) and deterministic, so that
+a small convolutional network can learn it, and so that nothing in it depends on what else a frame shows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from scenivid.errors import ConfigError
-from scenivid.training.painter.colour import Hue, Palette, grade
-from scenivid.training.painter.filters import (
-    along_strokes,
-    gaussian,
-    guided,
-    kuwahara,
-    luma,
-    sharpen,
-    shock,
-    structure,
-)
+from scenivid.ink import compose
+from scenivid.training.painter.filters import dab, gaussian, melt, rise, slope
+from scenivid.training.painter.grade import grade
+from scenivid.training.painter.lines import draw_lines
+from scenivid.training.painter.looks import Look, softened
+from scenivid.training.painter.oklab import rgb_to_oklab
+from scenivid.training.painter.scene import Scene, look_at
+from scenivid.training.painter.sky import paint_sky
 
-_SMALLEST = 0.35
-"""Size of the brushes at strength 0, relative to those at 1."""
+SHORT_SIDE = 540
+"""The painting size that every length is given for."""
 
 
-@dataclass(frozen=True)
-class Brush:
-    """The strokes of a style, in pixels."""
+@dataclass(frozen=True, eq=False)
+class Painting:
+    """What is painted."""
 
-    broad: float
-    """Radius of the brush where the picture is calm or finely textured."""
-    fine: float
-    """Radius of the brush where there is structure to keep: faces, letters, windows."""
-    stroke: float
-    """Length of a stroke along an edge, to either side."""
-    crisp: float
-    """How far edges are pushed apart, 0..1."""
-    contour: float
-    """Darkness of contours, 0..1."""
-    facet: float
-    """Gain of the differences between neighbouring strokes."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """One look."""
-
-    brush: Brush
-    palette: Palette
-
-
-STYLES = {
-    "aozora": Style(
-        Brush(broad=5.0, fine=2.2, stroke=4.0, crisp=0.8, contour=0.35, facet=0.25),
-        Palette(
-            lift=0.52,
-            contrast=1.25,
-            shoulder=0.2,
-            chroma=0.3,
-            limit=0.25,
-            keep=1.0,
-            hues=(
-                Hue(248, 34, chroma=0.95, shift=2, light=-0.03),
-                Hue(284, 18, chroma=-0.15, shift=-14),
-                Hue(112, 19, chroma=0.8, shift=14, light=0.1),
-                Hue(142, 20, chroma=0.4, shift=-8, light=0.02),
-                Hue(60, 32, chroma=0.25, light=0.02),
-                Hue(10, 40, chroma=0.3),
-            ),
-            shadow=(0.016, -0.04),
-            light=(0.003, 0.014),
-            bloom=0.22,
-        ),
-    ),
-    "gouache": Style(
-        Brush(broad=7.0, fine=3.0, stroke=6.0, crisp=0.6, contour=0.1, facet=0.6),
-        Palette(
-            lift=0.3,
-            contrast=0.95,
-            shoulder=0.1,
-            chroma=0.0,
-            limit=0.16,
-            keep=0.75,
-            hues=(
-                Hue(250, 38, chroma=0.15, shift=-6),
-                Hue(120, 28, chroma=0.1, shift=-4),
-                Hue(60, 32, chroma=0.2, light=0.02),
-            ),
-            shadow=(0.006, -0.012),
-            light=(0.002, 0.018),
-            bloom=0.06,
-        ),
-    ),
-}
-
-
-def style_named(name: str) -> Style:
-    """The style of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if name not in STYLES:
-        raise ConfigError(f"no painter's style is called {name!r}; there are {', '.join(sorted(STYLES))}")
-    return STYLES[name]
-
-
-def softened(style: Style, strength: float) -> Style:
-    """The same hand, more restrained: smaller brushes and less change of colour.
-
-    Args:
-        strength: 1 is the style itself, 0 leaves the colours alone.
-    """
-    if strength == 1:
-        return style
-    brush, palette = style.brush, style.palette
-    size = _SMALLEST + (1 - _SMALLEST) * strength
-    return Style(
-        Brush(
-            broad=brush.broad * size,
-            fine=brush.fine * size,
-            stroke=brush.stroke * size,
-            crisp=brush.crisp * strength,
-            contour=brush.contour * strength,
-            facet=brush.facet * strength,
-        ),
-        replace(
-            palette,
-            lift=palette.lift * strength,
-            contrast=1 + (palette.contrast - 1) * strength,
-            shoulder=palette.shoulder * strength,
-            chroma=palette.chroma * strength,
-            keep=1 + (palette.keep - 1) * strength,
-            hues=tuple(
-                Hue(hue.centre, hue.width, hue.chroma * strength, hue.shift * strength, hue.light * strength)
-                for hue in palette.hues
-            ),
-            shadow=(palette.shadow[0] * strength, palette.shadow[1] * strength),
-            light=(palette.light[0] * strength, palette.light[1] * strength),
-            bloom=palette.bloom * strength,
-        ),
-    )
+    flat: Tensor
+    """Colours without lines, sRGB float in [0, 1], [N, 3, H, W]."""
+    line: Tensor
+    """Lines, 0 (none) to 1 (full), [N, 1, H, W]; `ink.compose` draws them."""
 
 
 @torch.no_grad()
-def paint(image: Tensor, style: Style) -> Tensor:
+def paint(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SHORT_SIDE) -> Painting:
     """Paint photographs.
 
     Args:
-        image: [N, 3, H, W] float in [0, 1], H and W at least 48.
-
-    Returns:
-        Same shape and range.
+        rgb: [N, 3, H, W] float in [0, 1], H and W at least 48.
+        strength: 1 is the look itself; less paints with smaller brushes and gentler colours.
+        short_side: of the whole picture, in pixels; brushes and lines are scaled to it. A crop is painted
+            with that of the picture it comes from.
     """
-    brush = style.brush
-    calm = guided(image, luma(image), 2, 0.0008)
-    _, order = structure(calm, 3.0)
-    # Disordered texture, such as glitter on water, is not worth keeping however strong it is.
-    order = (0.3 + 0.9 * order).clamp(max=1)
-    painted, kept = _brushwork(calm, order, brush)
-    tangent, anisotropy = structure(painted, 2.5)
-    steps = max(2, round(brush.stroke / 1.3))
-    length = anisotropy * (1 - 0.7 * kept) * (brush.stroke / steps)
-    painted = along_strokes(painted, tangent, length, steps)
-    push = brush.crisp * order * (1 - kept)
-    painted = shock(painted, 2.0, 0.006, push)
-    painted = shock(painted, 1.2, 0.02, push * 0.5)
-    if brush.facet:
-        painted = sharpen(painted, 2.5, brush.facet * 2)
-    graded = grade(painted, style.palette)
-    return _contours(graded, painted, brush.contour).clamp(0, 1)
+    look, k = softened(look, strength), short_side / SHORT_SIDE
+    scene = look_at(rgb_to_oklab(rgb), k)
+    flat = _flatten(scene, look)
+    line = draw_lines(flat, scene, look)
+    flat = _cel(_clumps(flat, scene, look), look, k)
+    flat, soft = paint_sky(flat, scene, look.sky)
+    return Painting(grade(flat, look, k), line * (1 - 0.85 * soft))
 
 
-def _brushwork(image: Tensor, order: Tensor, brush: Brush) -> tuple[Tensor, Tensor]:
-    """A broad brush, a fine one where structure would be lost, and none where even that would lose it.
-
-    Returns:
-        The painted image, and where the image was kept as it is, [N, 1, H, W] in [0, 1].
-    """
-    broad, fine = kuwahara(image, brush.broad), kuwahara(image, brush.fine)
-    painted = broad + _loss(broad, fine, 0.04) * order * (fine - broad)
-    kept = _loss(fine, image, 0.02) * order
-    return painted + kept * (image - painted), kept
+def paint_composed(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SHORT_SIDE) -> Tensor:
+    """`paint`, with the lines drawn as dark as the look wants them: RGB [N, 3, H, W] in [0, 1]."""
+    painting = paint(rgb, look, strength, short_side)
+    return compose(painting.flat, painting.line, look.ink)
 
 
-def _loss(coarse: Tensor, fine: Tensor, knee: float) -> Tensor:
-    """How much contrast `coarse` loses against `fine`: 0 for noise and weak texture, 1 from `knee` on."""
-    lost = (gaussian((luma(fine) - luma(coarse)).abs(), 2.5) / knee).clamp(0, 1)
-    return lost * lost * (3 - 2 * lost)
+def _flatten(scene: Scene, look: Look) -> Tensor:
+    """A broad brush, a fine one for structure, none where even that would lose it; then melt."""
+    k, calm = scene.k, scene.calm
+    big, small = dab(calm, look.brush * k), dab(calm, look.fine * k)
+    lost = gaussian((small - big)[:, :1].abs(), 2.0 * k)
+    flat = big + rise(lost, 0.008, 0.03) * (1 - 0.9 * scene.leaf) * (small - big)
+    lost = gaussian((calm - flat)[:, :1].abs(), 1.0 * k) * look.keep
+    order = 1 - scene.texture
+    kept = rise(lost, 0.010, 0.035) * order + rise(lost, 0.03, 0.08) * scene.texture * (1 - 0.8 * scene.leaf)
+    kept = torch.maximum(kept, rise(lost, 0.004, 0.018) * scene.skin)
+    flat = torch.lerp(flat, calm, kept)
+    for turn in range(look.passes):
+        guide = gaussian(flat, 0.6 * k) if turn == 0 else flat
+        tolerance = look.melt * (1.0 if turn < 2 else 0.7)
+        flat = melt(flat, guide, tolerance, 3, max(1, round((1, 2)[turn % 2] * k)))
+    return flat
 
 
-def _contours(graded: Tensor, painted: Tensor, darkness: float) -> Tensor:
-    """Thin dark-violet lines on the dark side of strong edges (after XDoG, Winnemöller et al. 2012)."""
-    grey = luma(painted)
-    narrow, wide = gaussian(grey, 0.8), gaussian(grey, 1.8)
-    line = torch.tanh(((wide - narrow) / 0.03).clamp(min=0) ** 1.5)
-    ink = graded * torch.tensor([0.45, 0.40, 0.58], dtype=graded.dtype, device=graded.device)[:, None, None]
-    return graded + darkness * line * (ink - graded)
+def _clumps(lab: Tensor, scene: Scene, look: Look) -> Tensor:
+    """Texture becomes clumps of three tones around its local mean."""
+    k, light = scene.k, lab[:, :1]
+    base = gaussian(light, 9.0 * k)
+    spread = (gaussian((light - base) ** 2, 9.0 * k) + 1e-5).sqrt()
+    z = gaussian(light - base, 0.8 * k) / spread
+    tone = torch.tanh(4 * (z + 0.55)) + torch.tanh(4 * (z - 0.75))
+    clumps = base + spread * (0.85 * tone + 0.1 * z)
+    return torch.cat([light + scene.leaf * look.dabs * (clumps - light), lab[:, 1:]], 1)
+
+
+def _cel(lab: Tensor, look: Look, k: float) -> Tensor:
+    """Soft steps of lightness; gentle slopes (skies) stay smooth."""
+    light = lab[:, :1]
+    steep = slope(gaussian(light, 2.5 * k)) * k
+    hard = 1 + 5 * rise(steep, 0.0015, 0.008)
+    tone = light * look.steps
+    part = tone - tone.floor() - 0.5
+    stepped = (tone.floor() + 0.5 + 0.5 * torch.tanh(2 * hard * part) / torch.tanh(hard)) / look.steps
+    return torch.cat([light + look.cel * rise(steep, 0.0006, 0.003) * (stepped - light), lab[:, 1:]], 1)

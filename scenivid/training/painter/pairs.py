@@ -20,7 +20,8 @@ from scenivid.errors import ConfigError
 from scenivid.frames import to_float, to_pixels
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.loop import generator
-from scenivid.training.painter.painter import paint, softened, style_named
+from scenivid.training.painter.looks import look_named
+from scenivid.training.painter.painter import paint_composed
 
 logger = logging.getLogger(__name__)
 _AT_ONCE = 8
@@ -77,7 +78,7 @@ def painted_pairs(
     Interrupted painting goes on where it stopped.
 
     Args:
-        strength: see `painter.softened`.
+        strength: see `looks.softened`.
         every: 2 paints every second view, and so on; 1 paints all of them.
 
     Raises:
@@ -85,9 +86,11 @@ def painted_pairs(
         ConfigError: no such style.
     """
     entries = scan(photos, smallest=settings.size)
-    look = softened(style_named(style), strength)
+    look = look_named(style)
     names = [entry.name for entry in entries]
-    key = json.dumps([style, repr(look), asdict(settings), seed, names] + ([every] if every > 1 else []))
+    key = json.dumps(
+        [style, strength, repr(look), asdict(settings), seed, names] + ([every] if every > 1 else [])
+    )
     folder = cache / f"{style}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(number, view) for view in range(settings.views) for number in range(len(entries))][::every]
@@ -96,7 +99,7 @@ def painted_pairs(
         path = folder / f"{first:06d}.npy"
         if not path.exists():
             sources = _views(entries, jobs[first : first + _AT_ONCE], settings, seed)
-            targets = to_pixels(paint(to_float(sources), look))
+            targets = to_pixels(paint_composed(to_float(sources), look, strength))
             partial = path.with_name(path.name + ".partial")
             with partial.open("wb") as file:
                 np.save(file, torch.stack([sources, targets]).numpy())
