@@ -53,3 +53,23 @@ class Cancelled(ScenividError):
         """`status` is what the process exits with: 143 after SIGTERM, 129 after SIGHUP, 130 after Ctrl-C."""
         super().__init__(message)
         self.status = status
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, for people, in one line; what nobody could have mended says so."""
+    text = " ".join(str(error).split())
+    low = text.lower()
+    if isinstance(error, MemoryError) or "out of memory" in low or "can't allocate memory" in low:
+        return "out of memory: use a smaller --batch or --tile, or --device cpu"
+    if "can't start new thread" in low:
+        return "the system refuses another thread: close other programs, or raise the limit on processes"
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in low:
+        return "a name that is not valid UTF-8 can't be used here: rename the file or the folder"
+    if isinstance(error, ScenividError | OSError):
+        return text
+    return f"{type(error).__name__}: {text} (a fault of scenivid: please report it; --debug shows where)"
+
+
+def foreseen(error: BaseException) -> bool:
+    """Whether `one_line` names something that the user can mend."""
+    return "(a fault of scenivid" not in one_line(error)

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scenivid"
 LEVEL = {
     "errors": 0,
     "aside": 1,
+    "locks": 1,
     "devices": 1,
     "frames": 1,
     "ink": 1,
@@ -29,6 +30,7 @@ LEVEL = {
     "evaluation": 6,
     "segments": 6,
     "jobs": 6,
+    "records": 6,
     "bench": 6,
     "doctor": 6,
     "cluster": 6,

@@ -88,6 +88,14 @@ def find(name_or_path: str) -> Path:
     )
 
 
+def find_here(name_or_path: str) -> Path | None:
+    """The file of a style if it is on this machine; nothing is downloaded, and no style is no error."""
+    places = (Path(), _weights_dir(), models_dir())
+    names = (name_or_path, f"{name_or_path}.safetensors", f"{name_or_path}.safetensors")
+    paths = (place / name for place, name in zip(places, names, strict=True))
+    return next((path for path in paths if path.is_file()), None)
+
+
 def card_of(name_or_path: str) -> ModelCard:
     """The model card of a style, without loading or downloading it.
 
