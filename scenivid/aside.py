@@ -160,7 +160,7 @@ def _discard_all() -> None:
 
 
 def _part(target: Path) -> Path:
-    name = target.name.encode()[:200].decode(errors="ignore")  # names end at 255 bytes
+    name = os.fsencode(target.name)[:200].decode(errors="ignore")  # names end at 255 bytes
     return target.with_name(f".{name}.{secrets.token_hex(4)}.part")
 
 
