@@ -30,6 +30,7 @@ from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY, Memory, steady
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
+from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings
 from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
@@ -65,6 +66,16 @@ class StylizeSettings:
     duration: Fraction | None = None
     """Seconds."""
     decoder: str = "auto"
+    max_pixels: int = MAX_PIXELS
+    """Largest picture that is read, width x height."""
+    deinterlace: str = "auto"
+    """'auto' or 'off'."""
+    on_error: str = "stop"
+    """What a damaged frame does: 'stop', or 'skip' or 'keep' to go on with a note."""
+    strict: bool = False
+    """Damage that could be passed over or patched is an error too."""
+    fps: Fraction | None = None
+    """Frames a second of a folder of frames; None for 24."""
     overwrite: bool = False
     onnx: OnnxOptions = field(default_factory=OnnxOptions)
 
@@ -76,6 +87,16 @@ class StylizeSettings:
             raise ConfigError(f"batch must be at least 1, got {self.batch}")
         if self.duration is not None and self.duration <= 0:
             raise ConfigError("duration must be more than 0 seconds")
+        _ = self.reading
+
+    @property
+    def reading(self) -> ReadSettings:
+        """Those that say how the source is read.
+
+        Raises:
+            ConfigError: one is out of range.
+        """
+        return ReadSettings(self.max_pixels, self.deinterlace, self.on_error, self.strict, self.fps)
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,10 @@ class Report:
     """As resolved: device, precision, flow, batch, decoder, encoder, …"""
     notes: tuple[str, ...]
     """What could not be kept, in sentences."""
+    frames_expected: int = 0
+    """Frames that the source should have given: those that came and those lost."""
+    frames_lost: int = 0
+    """Frames that damage took, as far as the source tells."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; the keys of the CLI contract."""
@@ -124,7 +149,7 @@ def stylize(
     began = time.perf_counter()
     device = resolve_device(settings.device)
     watch = Stopwatch(device)
-    with open_video(source, settings.decoder, settings.start, settings.duration) as reader:
+    with open_video(source, settings.decoder, settings.start, settings.duration, settings.reading) as reader:
         info = reader.info
         batch = _batch(settings.batch, info, device)
         wanted = WriterSettings(
@@ -146,7 +171,8 @@ def stylize(
                     frames += len(clip)
                     if progress is not None:
                         progress(frames, expected)
-        notes, encoder = tuple(writer.notes), writer.encoder
+        notes, encoder = (*reader.notes, *writer.notes), writer.encoder
+        lost = reader.frames_lost
     seconds = time.perf_counter() - began
     resolved = {
         **{name: _plain(value) for name, value in vars(settings).items()},
@@ -157,7 +183,17 @@ def stylize(
         "decoder": reader.decoder,
         "encoder": encoder,
     }
-    return Report(frames, seconds, frames / max(seconds, 1e-9), output, watch.seconds(), resolved, notes)
+    return Report(
+        frames,
+        seconds,
+        frames / max(seconds, 1e-9),
+        output,
+        watch.seconds(),
+        resolved,
+        notes,
+        frames_expected=frames + lost,
+        frames_lost=lost,
+    )
 
 
 def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction | None) -> int | None:

@@ -40,3 +40,13 @@ def test_a_clip_checks_itself_once() -> None:
         Clip(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), (Fraction(0),))
     with pytest.raises(TypeError, match="uint8 or uint16"):
         Clip(torch.zeros(1, 3, 4, 4), (Fraction(0),))
+
+
+def test_opacity_must_fit_the_pixels() -> None:
+    with pytest.raises(ValueError, match="alpha"):
+        Clip(
+            torch.zeros(1, 3, 2, 2, dtype=torch.uint8),
+            (Fraction(0),),
+            None,
+            torch.zeros(1, 1, 2, 3, dtype=torch.uint8),
+        )

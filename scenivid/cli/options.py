@@ -49,6 +49,22 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         return total
 
 
+class Rate(click.ParamType):  # type: ignore[type-arg]
+    """A frame rate: 25, 23.976 or 30000/1001."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Fraction:
+        """Exact frames a second; a usage error for anything else."""
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1000:
+            self.fail(f"{value!r} is not a frame rate: give 25, 23.976 or 30000/1001")
+        return rate
+
+
 class Count(click.ParamType):  # type: ignore[type-arg]
     """A positive whole number, or one of a few words."""
 
@@ -106,6 +122,14 @@ _STYLIZE: list[Decorator] = [
                  help="What is stored, by FFmpeg's name: yuv420p10, yuv422p, … [default: what players show]"),
     click.option("--decoder", type=click.Choice(["auto", "decord", "pyav"]), default="auto",
                  show_default=True),
+    click.option("--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True,
+                 help="Make whole frames of interlaced footage."),
+    click.option("--fps", type=Rate(), help="Frames a second of a folder of frames. [default: 24]"),
+    click.option("--max-pixels", type=click.IntRange(1), default=200_000_000, show_default=True,
+                 help="Refuse larger pictures (width x height), by what their header says."),
+    click.option("--on-error", type=click.Choice(["stop", "skip", "keep"]), default="stop", show_default=True,
+                 help="What a damaged frame does: stop, skip it with a note, or keep the source's."),
+    click.option("--strict", is_flag=True, help="Any damage of the source is an error."),
     click.option("--overwrite", is_flag=True, help="Replace what is there."),
     click.option("--onnx-layout", type=click.Choice(["auto", "nchw", "nhwc"]), default="auto"),
     click.option("--onnx-range", type=click.Choice(["auto", "signed", "unit", "byte"]), default="auto",

@@ -1,47 +1,80 @@
-"""Opening a media file with PyAV: the streams, what they say of themselves, and clear errors."""
+"""Opening a media file with PyAV: that file and no other, its picture, and clear errors."""
 
 from __future__ import annotations
 
-import struct
+import os
+import select
 import sys
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import IO
 
 import av
-from av.buffer import Buffer
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
 from av.stream import Disposition
-from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from scenivid.aside import address
 from scenivid.errors import InputError
-from scenivid.video.color import bits, color_info
-from scenivid.video.info import AudioInfo, VideoInfo
 
-_MICROSECOND = Fraction(1, 1_000_000)
-_CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "444", (4, 1): "422", (4, 4): "420"}
+DEMUXERS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,vc1,dirac,h261,"
+    "h263,avs2,avs3,cavsvideo,asf,flv,live_flv,ogg,nut,mxf,gxf,dv,rm,rl2,wtv,nsv,pva,ty,"
+    "lxf,nuv,yuv4mpegpipe,dnxhd,apv,evc,ipu,gif,apng,webp_anim,jpegxl_anim,mjpeg,mjpeg_2000,"
+    "mpjpeg,cine,ser,fits,4xm,bink,smk,roq,flic,film_cpk,ea,png_pipe,jpeg_pipe,webp_pipe,"
+    "tiff_pipe,bmp_pipe,j2k_pipe,jpegxl_pipe,exr_pipe,dpx_pipe,psd_pipe,qoi_pipe,pam_pipe,"
+    "pbm_pipe,pgm_pipe,ppm_pipe,sgi_pipe,hdr_pipe,ico,wav,w64,mp3,flac,aac,ac3,eac3,aiff,"
+    "caf,au,dts,tta,wv,ape,amr"
+)
+"""Containers that hold their own media. Absent is whatever names other files or addresses (playlists,
+scripts, captures, numbered pictures): it could pull a stranger's data into the video, or never end."""
+
+PATIENCE = 10.0
+"""Seconds until somebody must have begun to write into a pipe."""
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open `path` for reading.
+def open_container(path: Path, pipe: IO[bytes] | None = None) -> InputContainer:
+    """Open `path` for reading: the file of exactly this name, and nothing that it refers to.
+
+    Args:
+        path: a file.
+        pipe: read instead, where `path` is a pipe; not closed with the container.
 
     Raises:
-        InputError: missing, not permitted, or nothing that FFmpeg can read.
+        InputError: missing, not permitted, or no container that holds its own media.
     """
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
-        if str(path) == "-":
-            return av.open(sys.stdin.buffer, "r", metadata_errors="replace")
-        return av.open(str(path), "r", metadata_errors="replace")
+        return av.open(pipe or address(path), "r", container_options=options, metadata_errors="replace")
     except FileNotFoundError as exc:
         raise InputError(f"{path}: no such file") from exc
     except PermissionError as exc:
         raise InputError(f"{path}: no permission to read it") from exc
     except (av.FFmpegError, OSError, ValueError) as exc:
         raise InputError(f"{path}: {_why_not_opened(path)}") from exc
+
+
+@contextmanager
+def open_pipe(path: Path) -> Iterator[IO[bytes]]:
+    """The pipe `path`, once somebody writes into it.
+
+    Raises:
+        InputError: not permitted, or nobody does.
+    """
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else it waits for a writer, maybe for ever
+    except OSError as exc:
+        raise InputError(f"{path}: can't be read ({exc.strerror})") from exc
+    with os.fdopen(descriptor, "rb") as pipe:
+        if not select.select([descriptor], [], [], PATIENCE)[0]:
+            raise InputError(f"{path}: a pipe into which nobody has written for {PATIENCE:g} s")
+        os.set_blocking(descriptor, True)
+        yield pipe
 
 
 def is_pipe(path: Path) -> bool:
@@ -96,111 +129,6 @@ def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> V
     raise InputError(f"{path}: its video stream holds no frames")
 
 
-def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, path: Path) -> VideoInfo:
-    """What the container and the first decoded frame say about the stream.
-
-    Raises:
-        InputError: the picture is turned by an angle that isn't a multiple of 90 degrees.
-    """
-    layout = frame.format
-    color = color_info(
-        layout,
-        frame.width,
-        frame.height,
-        matrix=int(frame.colorspace),
-        color_range=int(frame.color_range),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
-    )
-    rotation, _ = orientation(frame, path)
-    upright = rotation in (0, 180)
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    if aspect <= 0:
-        aspect = Fraction(1)
-    time_base = stream.time_base or frame.time_base or _MICROSECOND
-    duration = None
-    if stream.duration:
-        duration = stream.duration * time_base
-    elif container.duration:
-        duration = container.duration * _MICROSECOND
-        if "matroska" in container.format.name:  # counts from zero, not from the first frame
-            duration -= max(0, container.start_time or 0) * _MICROSECOND
-    return VideoInfo(
-        path=path,
-        width=frame.width if upright else frame.height,
-        height=frame.height if upright else frame.width,
-        rotation=rotation,
-        sample_aspect=aspect if upright else 1 / aspect,
-        rate_hz=stream.average_rate or stream.guessed_rate or Fraction(25),
-        frames=stream.frames or None,
-        duration=duration,
-        start=(frame.pts or 0) * time_base,
-        time_base=time_base,
-        bit_depth=next(depth for depth in (8, 10, 12, 16) if bits(layout) <= depth),
-        chroma=_chroma(layout),
-        codec=stream.codec_context.codec.canonical_name,
-        container=container.format.name,
-        stream_index=stream.index,
-        color=color,
-        audio=tuple(
-            AudioInfo(
-                codec=track.codec_context.codec.canonical_name,
-                channels=track.codec_context.channels,
-                sample_rate_hz=track.codec_context.sample_rate or 0,
-                language=None if track.language == "und" else track.language,
-            )
-            for track in container.streams.audio
-            if track.codec_context is not None
-        ),
-        subtitles=len(container.streams.subtitles),
-    )
-
-
-def orientation(frame: VideoFrame, path: Path) -> tuple[int, bool]:
-    """How to make `frame` upright: mirror it left to right if told so, then turn it clockwise.
-
-    Returns:
-        Degrees clockwise (0, 90, 180, 270), and whether to mirror first.
-
-    Raises:
-        InputError: any other angle.
-    """
-    side_data = cast(Mapping[Type, Buffer], frame.side_data)
-    data = side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
-        return 0, False
-    # x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point, rows (a b u)(c d v)(x y w).
-    a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
-    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-    found = _ORIENTATIONS.get(signs)
-    if found is None:
-        raise InputError(f"{path}: its display matrix is neither a rotation by 90° steps nor a mirror image")
-    return found
-
-
-_ORIENTATIONS = {
-    (1, 0, 0, 1): (0, False),
-    (0, 1, -1, 0): (90, False),
-    (-1, 0, 0, -1): (180, False),
-    (0, -1, 1, 0): (270, False),
-    (-1, 0, 0, 1): (0, True),
-    (0, -1, -1, 0): (90, True),
-    (1, 0, 0, -1): (180, True),
-    (0, 1, 1, 0): (270, True),
-    (0, 0, 0, 0): (0, False),
-}
-
-
-def _chroma(layout: VideoFormat) -> str:
-    if layout.is_rgb or layout.has_palette:
-        return "rgb"
-    if sum(not part.is_alpha for part in layout.components) == 1:
-        return "gray"
-    # Sizes divisible by every subsampling factor in use.
-    across, down = 64 // layout.chroma_width(64), 64 // layout.chroma_height(64)
-    return _CHROMA.get((across, down), "420")
-
-
 def _why_not_opened(path: Path) -> str:
     if is_pipe(path):
         return "no video that can be read from a pipe came out of it"
@@ -211,6 +139,8 @@ def _why_not_opened(path: Path) -> str:
         return str(exc.strerror)
     if not head:
         return "an empty file"
+    if head.startswith((b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")):
+        return "a playlist: it only names other files; give the video itself"
     if head[4:8] == b"ftyp":
         return (
             "an incomplete MP4: its index ('moov') is missing or damaged, as in a cut download or recording"

@@ -13,12 +13,14 @@ from av.video.frame import VideoFrame
 from scenivid.errors import ConfigError, InputError
 from scenivid.frames import Clip
 from scenivid.video.color import has_alpha
-from scenivid.video.container import describe, first_frame, is_pipe, open_container, orientation, video_stream
+from scenivid.video.container import first_frame, is_pipe, open_container, video_stream
+from scenivid.video.describe import describe, orientation
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import images
 from scenivid.video.reading.decord_reader import decord_reader, first_frame_of, most_frames
 from scenivid.video.reading.pyav_reader import ONE_TO_ONE, clips_of, pipe_reader, pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
+from scenivid.video.reading.settings import ReadSettings
 from scenivid.video.reading.timeline import Timeline, milliseconds, read_timeline
 
 DECODERS = ("auto", "decord", "pyav")
@@ -46,6 +48,7 @@ def open_video(
     decoder: str = "auto",
     start: Fraction | None = None,
     duration: Fraction | None = None,
+    how: ReadSettings | None = None,
 ) -> VideoReader:
     """Open a video file, a folder of frames or a still image for reading.
 
@@ -54,6 +57,7 @@ def open_video(
         decoder: 'auto', 'decord' or 'pyav'.
         start: skip the frames that begin earlier than this many seconds after the first.
         duration: end this many seconds after `start`.
+        how: limits, and what to do about damage and interlacing; None for the defaults.
 
     Raises:
         InputError: it can't be read, ends too early, or holds no frame in the part asked for.

@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from scenivid.frames import Clip, to_pixels
+from scenivid.frames import Clip, to_float, to_pixels
 from scenivid.video.info import VideoInfo
 
 REFERENCE_WHITE = 203.0
@@ -57,7 +57,8 @@ def tonemap(clip: Clip, info: VideoInfo) -> Clip:
         raise ValueError(f"{info.color.transfer} is not HDR")
     matrix = _to_bt709(info.color.primaries)
     frames = [_frame(frame, info.color.transfer, matrix) for frame in clip.pixels]
-    return Clip(torch.stack(frames), clip.pts, clip.durations)
+    alpha = None if clip.alpha is None else to_pixels(to_float(clip.alpha))
+    return Clip(torch.stack(frames), clip.pts, clip.durations, alpha)
 
 
 def pq_to_light(signal: Tensor) -> Tensor:

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+from scenivid.aside import address
 from scenivid.errors import InputError
 from scenivid.frames import Clip
 from scenivid.video.info import VideoInfo
+from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.timeline import Timeline, milliseconds
 
@@ -53,7 +55,7 @@ def decord_reader(
         instead: makes clips of the frames left, in batches, should decord fail on the way.
     """
 
-    def produce(batch: int) -> Generator[Clip, None, None]:
+    def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         done = window.start
         try:
             for clip in _clips(info, timeline, window, batch):
@@ -134,9 +136,9 @@ def _decord() -> Any:
 def _open(info: VideoInfo, timeline: Timeline) -> Any:
     decord = _decord()
     try:
-        video = decord.VideoReader(str(info.path), num_threads=_THREADS, fault_tol=_NO_COPIES)
+        video = decord.VideoReader(address(info.path), num_threads=_THREADS, fault_tol=_NO_COPIES)
         times: npt.NDArray[np.float32] = video.get_frame_timestamp(range(len(video)))[:, 0]
-    except (decord.DECORDError, RuntimeError, AssertionError) as exc:
+    except (decord.DECORDError, RuntimeError, AssertionError, UnicodeEncodeError) as exc:
         raise InputError(f"{info.path}: decord can't open it; use --decoder pyav") from exc
     if len(video) != len(timeline):
         raise InputError(

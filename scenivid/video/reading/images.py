@@ -16,6 +16,7 @@ import torch
 from scenivid.errors import InputError
 from scenivid.frames import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
+from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -87,7 +88,7 @@ def images_reader(info: VideoInfo, window: range) -> ThreadedReader:
     """Read the frames `window` of the folder (or single image) `info.path`."""
     folder = info.path if info.path.is_dir() else info.path.parent
 
-    def produce(batch: int) -> Generator[Clip, None, None]:
+    def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         for begin in range(window.start, window.stop, batch):
             indices = range(begin, min(begin + batch, window.stop))
             frames = [_checked(folder / info.names[index], info) for index in indices]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,8 +22,10 @@ from av.video.stream import VideoStream
 from scenivid.errors import InputError
 from scenivid.frames import Clip
 from scenivid.video.color import Plane, RgbConverter
-from scenivid.video.container import describe, is_pipe, open_container, orientation, video_stream
+from scenivid.video.container import is_pipe, open_container, open_pipe, video_stream
+from scenivid.video.describe import describe, orientation
 from scenivid.video.info import VideoInfo
+from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.timeline import Timeline, milliseconds
 
@@ -45,7 +48,7 @@ def pyav_reader(
         reason: why PyAV, for `decoder`.
     """
 
-    def produce(batch: int) -> Generator[Clip, None, None]:
+    def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         return pyav_clips(info, timeline, window, batch)
 
     return ThreadedReader(info, f"pyav ({reason})", None if window is None else len(window), produce)
@@ -72,8 +75,8 @@ def pipe_reader(path: Path) -> ThreadedReader:
     Raises:
         InputError: no video comes out of it.
     """
-    container = open_container(path)
-    try:
+    with ExitStack() as undo:
+        container = undo.enter_context(open_container(path, undo.enter_context(open_pipe(path))))
         stream = video_stream(container, path)
         stream.thread_type = "AUTO"
         frames = decode(container, stream, path)
@@ -81,15 +84,13 @@ def pipe_reader(path: Path) -> ThreadedReader:
         if head is None:
             raise InputError(f"{path}: no frame came out of this pipe")
         info = replace(describe(container, stream, head, path), frames=None)
-    except BaseException:
-        container.close()
-        raise
+        opened = undo.pop_all()
     left = [timed(itertools.chain([head], frames), info)]
 
-    def produce(batch: int) -> Generator[Clip, None, None]:
+    def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         if not left:
             raise InputError(f"{path}: a pipe can be read only once")
-        with container:
+        with opened:
             yield from clips_of(left.pop(), info, batch)
 
     return ThreadedReader(info, "pyav (a pipe)", None, produce)

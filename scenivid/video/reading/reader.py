@@ -8,6 +8,7 @@ from typing import Protocol
 
 from scenivid.frames import Clip
 from scenivid.video.info import VideoInfo
+from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.read_ahead import ReadAhead
 
 _CLIPS_AHEAD = 2
@@ -33,6 +34,16 @@ class VideoReader(Protocol):
     @property
     def frames(self) -> int | None:
         """How many frames `clips` will yield in all, for progress; None where only reading tells."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the source, in sentences; complete once `clips` has ended."""
+        ...
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames that damage took, as far as the source tells; complete once `clips` has ended."""
         ...
 
     def clips(self, batch: int) -> Iterator[Clip]:
@@ -62,13 +73,27 @@ class ThreadedReader:
         info: VideoInfo,
         decoder: str,
         frames: int | None,
-        produce: Callable[[int], Generator[Clip, None, None]],
+        produce: Callable[[int, Findings], Generator[Clip, None, None]],
+        known: Findings | None = None,
+        strict: bool = False,
     ) -> None:
-        """`produce(batch)` opens the source, yields its clips in order, and closes it."""
+        """
+        Args:
+            info: of the source.
+            decoder: who decodes, and why.
+            frames: how many will come, where known.
+            produce: opens the source, yields its clips in order, and closes it; told the batch, and where
+                to say what it finds.
+            known: what was found on opening.
+            strict: damage is an error.
+        """
         self._info = info
         self._decoder = decoder
         self._frames = frames
         self._produce = produce
+        self._known = known or Findings(info.path)
+        self._strict = strict
+        self._findings = self._known
         self._ahead: ReadAhead[Clip] | None = None
 
     @property
@@ -86,12 +111,23 @@ class ThreadedReader:
         """How many frames `clips` will yield."""
         return self._frames
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know, so far."""
+        return self._findings.notes
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames that damage took, so far."""
+        return self._findings.frames_lost
+
     def clips(self, batch: int) -> Iterator[Clip]:
         """Yield clips of `batch` frames from the beginning; a second call ends the first."""
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
         self.close()
-        ahead = self._ahead = ReadAhead(self._produce(batch), _CLIPS_AHEAD)
+        findings = self._findings = Findings(self._info.path, self._strict, self._known)
+        ahead = self._ahead = ReadAhead(self._produce(batch, findings), _CLIPS_AHEAD)
         try:
             yield from ahead
         finally:
