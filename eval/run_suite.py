@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from suite import load_suite, only
+from suite_page import write_results
+from suite_run import run_suite
+
 from scenivid.errors import ScenividError
-from scenivid.evaluation.suite import load_suite, only
-from scenivid.evaluation.suite_page import write_results
-from scenivid.evaluation.suite_run import run_suite
 
 
 def main() -> int:

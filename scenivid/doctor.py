@@ -1,29 +1,32 @@
-"""Check an installation: what is there, what is missing, and what to do about it."""
+"""Check an installation: what is there, what is missing or broken, and what to do about it.
+
+Nothing is imported before its own check: a package that is missing or broken is named, and the rest is
+looked at all the same.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
 
-import av
-import imageio_ffmpeg
-import torch
-
-from scenivid.flow.raft import cached, embedded
-from scenivid.styles.published import models_dir
-from scenivid.styles.zoo import embedded as embedded_styles
-
-_EXTRAS = {
-    "onnx": ("onnx", "onnxruntime", "onnxscript"),
-    "train": ("accelerate", "tensorboard", "timm", "webdataset"),
-    "eval": ("lpips", "jinja2", "timm"),
+_MODULES = {
+    "decord2": "decord",
+    "ffmpeg-python": "ffmpeg",
+    "opencv-python-headless": "cv2",
+    "open-clip-torch": "open_clip",
+    "pillow": "PIL",
+    "scenedetect-headless": "scenedetect",
 }
+"""Names to import of the packages that are called otherwise."""
+_RIVALS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""They put their files where opencv-python-headless has its own: whichever came last wins."""
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
+_FOR_DEVELOPERS = {"dev"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Finding:
     """One thing that was checked."""
 
     subject: str
+    """What was looked at, in a word or two."""
     good: bool
     """False only where something that every user needs doesn't work."""
     text: str
@@ -38,60 +42,131 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Check versions, devices, codecs, weights and folders, one after the other."""
-    yield Finding("scenivid", True, f"{metadata.version('scenivid')}, Python {platform.python_version()}")
-    yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        yield Finding("CUDA", True, names)
-    else:
-        yield Finding("CUDA", True, "no device: everything runs on the CPU")
-    yield _importable("decord", "pip install decord2")
-    yield Finding("PyAV", True, f"{av.__version__}, FFmpeg libraries {av.ffmpeg_version_info}")
-    missing = [name for name in _ENCODERS if name not in av.codecs_available]
-    advice = f"no {', '.join(missing)}: reinstall PyAV from PyPI" if missing else ", ".join(_ENCODERS)
-    yield Finding("encoders", not missing, advice)
-    found = [name for name in _GPU_ENCODERS if name in av.codecs_available]
-    yield Finding("GPU encoders", True, f"known to this build: {', '.join(found) or 'none'}")
-    yield _ffmpeg()
-    styles = embedded_styles()
-    yield Finding("styles", bool(styles), ", ".join(styles) or "none: reinstall scenivid")
-    raft = cached("raft-small") or embedded("raft-small")
-    yield Finding(
-        "RAFT", True, f"raft-small from {raft.name}" if raft else "no weights here: fetched when asked for"
-    )
-    yield _folder(models_dir())
-    for extra, modules in _EXTRAS.items():
-        absent = [name for name in modules if not _has(name)]
-        text = (
-            f'not installed ({", ".join(absent)}): pip install "scenivid[{extra}]"' if absent else "installed"
-        )
-        yield Finding(f"extra {extra}", True, text)
+    """Check packages, devices, codecs, weights and folders, one after the other; never raises."""
+    yield from _packages()
+    for subject, check in (
+        ("CUDA", _cuda),
+        ("encoders", _encoders),
+        ("GPU encoders", _gpu_encoders),
+        ("ffmpeg", _ffmpeg),
+        ("styles", _styles),
+        ("RAFT", _raft),
+        ("models folder", _folder),
+    ):
+        try:
+            good, text = check()
+        except Exception as exc:  # whatever is broken, it is named and the rest is looked at
+            good, text = False, f"can't be checked: {_reason(exc)}"
+        yield Finding(subject, good, text)
 
 
-def _has(module: str) -> bool:
+def _packages() -> Iterator[Finding]:
+    """scenivid itself, what it needs, and what each extra adds."""
     try:
-        import_module(module)
-    except Exception:  # a broken optional package is as good as none
+        own, wanted = metadata.version("scenivid"), metadata.requires("scenivid") or []
+    except metadata.PackageNotFoundError:
+        yield Finding("scenivid", False, "not installed here: run `pip install .` in its folder")
+        return
+    yield Finding("scenivid", True, f"{own}, Python {platform.python_version()}")
+    extras: dict[str, list[str]] = {}
+    for requirement in wanted:
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        if "python_version" not in requirement or _has(name):  # those of old Pythons only where they are
+            extras.setdefault(extra[1] if extra else "", []).append(name)
+    sound = []
+    for name in extras.pop("", []):
+        reason = _broken(name)
+        if reason is None:
+            sound.append(f"{name} {metadata.version(name)}")
+        else:
+            yield Finding(name, False, f"{reason}: pip install --force-reinstall {name}")
+    yield Finding("packages", True, ", ".join(sound))
+    for rival in filter(_has, _RIVALS):
+        advice = f"pip uninstall {rival}, then pip install --force-reinstall opencv-python-headless"
+        yield Finding(rival, False, f"overwrites files of opencv-python-headless: {advice}")
+    for group in sorted(extras.keys() - _FOR_DEVELOPERS):
+        reasons = {name: _broken(name) for name in extras[group]}
+        bad = [f"{name} {why}" for name, why in reasons.items() if why]
+        text = f'{"; ".join(bad)}: pip install "scenivid[{group}]"' if bad else "installed"
+        yield Finding(f"extra {group}", True, text)
+
+
+def _has(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return False
     return True
 
 
-def _importable(module: str, advice: str) -> Finding:
-    good = _has(module)
-    return Finding(module, good, "works" if good else f"can't be imported: {advice}")
-
-
-def _ffmpeg() -> Finding:
+def _broken(distribution: str) -> str | None:
+    """Why it can't be used; None if it can."""
+    if not _has(distribution):
+        return "is not installed"
+    name = distribution.lower().replace("_", "-")
     try:
-        return Finding("ffmpeg", True, f"{imageio_ffmpeg.get_ffmpeg_version()} (used by compare)")
+        import_module(_MODULES.get(name, name.replace("-", "_")))
+    except Exception as exc:  # what a broken package raises can be anything
+        return f"is installed but broken ({_reason(exc)})"
+    return None
+
+
+def _cuda() -> tuple[bool, str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return True, f"no device: everything runs on the CPU, {torch.get_num_threads()} threads"
+    return True, ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+
+
+def _encoders() -> tuple[bool, str]:
+    import av
+
+    missing = [name for name in _ENCODERS if name not in av.codecs_available]
+    if missing:
+        return False, f"no {', '.join(missing)}: pip install --force-reinstall av"
+    return True, f"{', '.join(_ENCODERS)} (FFmpeg {av.ffmpeg_version_info})"
+
+
+def _gpu_encoders() -> tuple[bool, str]:
+    import av
+
+    found = [name for name in _GPU_ENCODERS if name in av.codecs_available]
+    return True, f"known to this build: {', '.join(found) or 'none'}"
+
+
+def _ffmpeg() -> tuple[bool, str]:
+    import imageio_ffmpeg
+
+    try:
+        return True, f"{imageio_ffmpeg.get_ffmpeg_version()} (used by compare)"
     except RuntimeError:
-        return Finding("ffmpeg", False, "no binary: pip install --force-reinstall imageio-ffmpeg")
+        return False, "no binary: pip install --force-reinstall imageio-ffmpeg"
 
 
-def _folder(path: Path) -> Finding:
+def _styles() -> tuple[bool, str]:
+    from scenivid.styles.zoo import embedded
+
+    styles = embedded()
+    return bool(styles), ", ".join(styles) or "none: reinstall scenivid"
+
+
+def _raft() -> tuple[bool, str]:
+    from scenivid.flow.raft import cached, embedded
+
+    path = cached("raft-small") or embedded("raft-small")
+    return True, f"raft-small from {path.name}" if path else "no weights here: fetched when asked for"
+
+
+def _folder() -> tuple[bool, str]:
+    from scenivid.styles.published import models_dir
+
+    path = models_dir()
     parent = next(folder for folder in (path, *path.parents) if folder.exists())
     good = os.access(parent, os.W_OK)
-    return Finding(
-        "models folder", good, f"{path}" if good else f"{path} can't be written: set SCENIVID_HOME"
-    )
+    return good, f"{path}" if good else f"{path} can't be written: set SCENIVID_HOME"
+
+
+def _reason(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]

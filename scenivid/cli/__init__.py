@@ -21,7 +21,7 @@ COMMANDS = {
     "probe": "Show what a video file says about itself.",
     "compare": "Put two videos side by side.",
     "bench": "Time every stage on this machine.",
-    "doctor": "Check the installation and say what to mend.",
+    "doctor": "Check the installation and say what to fix.",
 }
 
 

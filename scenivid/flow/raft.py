@@ -11,26 +11,20 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.optical_flow import (
-    Raft_Large_Weights,
-    Raft_Small_Weights,
-    raft_large,
-    raft_small,
-)
 
 from scenivid.errors import CheckpointError
 from scenivid.frames import to_signed
 from scenivid.weights.published import Published, fetch_published
 
-_BUILD = {"raft-large": raft_large, "raft-small": raft_small}
-_PUBLISHED = {
-    name: Published(name, weights.url, weights.url.rsplit("/", 1)[1], weights.url.rsplit("-", 1)[1][:8])
-    for name, weights in (
-        ("raft-large", Raft_Large_Weights.C_T_SKHT_V2),
-        ("raft-small", Raft_Small_Weights.C_T_V2),
+PUBLISHED = {
+    name: Published(name, f"https://download.pytorch.org/models/{file}", file, file[-12:-4])
+    for name, file in (
+        ("raft-large", "raft_large_C_T_SKHT_V2-ff5fadd5.pth"),
+        ("raft-small", "raft_small_C_T_V2-01064c6d.pth"),
     )
 }
-"""torchvision's files; their names end with the beginning of their SHA-256."""
+"""torchvision's files, whose names end with the beginning of their SHA-256; written out, since importing
+torchvision takes seconds that a run with DIS can do without."""
 _EMBEDDED = {"raft-small": "raft_small.safetensors"}
 _MULTIPLE = 8
 _SMALLEST = 128
@@ -74,8 +68,8 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     Raises:
         CheckpointError: no weights to be had, or they are damaged or of another network.
     """
-    path = weights or cached(name) or embedded(name) or fetch_published(_PUBLISHED[name])
-    network = _BUILD[name](weights=None)
+    path = weights or cached(name) or embedded(name) or fetch_published(PUBLISHED[name])
+    network = _build(name)
     state = read_state(path)
     wanted = network.state_dict()
     wrong = [key for key, value in wanted.items() if key not in state or state[key].shape != value.shape]
@@ -89,9 +83,16 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     return Raft(name, network.eval().requires_grad_(False).to(device))
 
 
+def _build(name: str) -> nn.Module:
+    from torchvision.models import optical_flow  # seconds and 150 MB: only where RAFT runs
+
+    network: nn.Module = getattr(optical_flow, name.replace("-", "_"))(weights=None)
+    return network
+
+
 def cached(name: str) -> Path | None:
     """The published weights in torch's download cache, or None."""
-    path = _PUBLISHED[name].path
+    path = PUBLISHED[name].path
     return path if path.is_file() else None
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import CheckpointError
-from scenivid.perception.semantic import crop_boxes
+from scenivid.perception.boxes import crop_boxes
 
 MODEL, PRETRAINED = "ViT-B-32", "openai"
 _TEMPLATES = ("a {}.", "a picture of a {}.", "a scene in the style of a {}.", "the {} of a landscape.")

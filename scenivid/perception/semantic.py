@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from scenivid.errors import ConfigError
+from scenivid.perception.boxes import pool_boxes
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.perception.perceptual import Vgg19, load_vgg19, unit_distance
 
@@ -53,7 +53,7 @@ class EfficientNetEncoder:
 
     def patch_embeddings(self, x: Tensor, boxes: Tensor) -> Tensor:
         maps = self.network.forward_features(_enlarge(x, self.shortest))
-        return _pool_boxes(maps[2:4], boxes)
+        return pool_boxes(maps[2:4], boxes)
 
     def distance(self, x: Tensor, reference: Tensor) -> Tensor:
         both = self.network.forward_features(_enlarge(torch.cat([x, reference]), self.shortest))[1:4]
@@ -72,7 +72,7 @@ class VggEncoder:
         return F.normalize(self.network.forward_features(x)[-1].mean((2, 3)))
 
     def patch_embeddings(self, x: Tensor, boxes: Tensor) -> Tensor:
-        return _pool_boxes(self.network.forward_features(x)[2:], boxes)
+        return pool_boxes(self.network.forward_features(x)[2:], boxes)
 
     def distance(self, x: Tensor, reference: Tensor) -> Tensor:
         both = self.network.forward_features(torch.cat([x, reference]))
@@ -100,26 +100,6 @@ def open_encoder(
 
         return load_clip(device, weights)
     raise ConfigError(f"no semantic encoder named {name!r}; choose efficientnet, clip or vgg19")
-
-
-def crop_boxes(x: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Cut boxes out and resample them, differentiably: [N·K, C, size, size], image by image.
-
-    Args:
-        boxes: [K, 4] as shares of W and H, the same for each image.
-    """
-    height, width = x.shape[-2:]
-    scaled = boxes.to(x) * torch.tensor([width, height, width, height]).to(x)
-    cropped: Tensor = roi_align(x, [scaled] * x.shape[0], size, aligned=True)
-    return cropped
-
-
-def _pool_boxes(maps: list[Tensor], boxes: Tensor) -> Tensor:
-    parts = []
-    for features in maps:
-        pooled = crop_boxes(features, boxes, 1).view(features.shape[0], -1, features.shape[1])
-        parts.append(F.normalize(pooled, dim=2))
-    return F.normalize(torch.cat(parts, dim=2), dim=2)
 
 
 def _enlarge(x: Tensor, shortest: int) -> Tensor:

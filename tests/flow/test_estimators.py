@@ -13,6 +13,7 @@ import pytest
 import scenes
 import torch
 from safetensors.torch import save_file
+from torchvision.models import optical_flow
 from torchvision.models.optical_flow import raft_small
 
 from scenivid.errors import CheckpointError, ConfigError
@@ -53,6 +54,16 @@ def test_dis_flow_points_from_the_first_frame_to_where_it_is_in_the_second(devic
     inner = flow[..., 16:-16, 16:-16]
     assert (inner[:, 0] - 3).abs().mean() < 0.2
     assert inner[:, 1].abs().mean() < 0.2
+
+
+def test_the_addresses_of_published_weights_are_torchvisions() -> None:
+    for name, weights in (
+        ("raft-large", optical_flow.Raft_Large_Weights.C_T_SKHT_V2),
+        ("raft-small", optical_flow.Raft_Small_Weights.C_T_V2),
+    ):
+        published_file = raft.PUBLISHED[name]
+        assert published_file.url == weights.url and published_file.file == Path(weights.url).name
+        assert published_file.file.endswith(f"-{published_file.sha256}.pth")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 40), (31, 33)])

@@ -184,7 +184,8 @@ def test_shards_give_what_a_folder_gives(folder: Path, tmp_path_factory: pytest.
 
 
 def test_shards_written_by_webdataset_are_read(tmp_path: Path) -> None:
-    webdataset = pytest.importorskip("webdataset")
+    import webdataset
+
     held = {}
     for number in range(3):
         held[number] = io.BytesIO()

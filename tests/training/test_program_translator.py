@@ -19,11 +19,11 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
+from time_shared_passes import measure, naive_losses, naive_translate
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DataError
 from scenivid.nets.checkpoint import load_checkpoint
-from scenivid.training.bench import measure, naive_losses, naive_translate
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
 from scenivid.training.programs.translator import TranslatorProgram, describe, run

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
+from scenivid.perception.boxes import crop_boxes
 from scenivid.perception.clip_encoder import ClipEncoder, load_clip
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.perception.perceptual import VGG_TAPS, Vgg19, load_vgg19, unit_distance
-from scenivid.perception.semantic import EfficientNetEncoder, SemanticEncoder, VggEncoder, crop_boxes
+from scenivid.perception.semantic import EfficientNetEncoder, SemanticEncoder, VggEncoder
 from scenivid.training.loop import generator
 from scenivid.training.losses.semantic import (
     directional_loss,

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+
+from synthetic import Path2D
 
 from scenivid.errors import ConfigError
-from scenivid.evaluation.synthetic import Path2D
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same reader under its old name
-    import tomli as tomllib
-
-_T = TypeVar("_T")
+from scenivid.training.recipe import load_recipe
 
 
 @dataclass(frozen=True)
@@ -53,6 +45,12 @@ class ClipSpec:
     look: Look | None = None
     """Where a crop is cut for the results page."""
 
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.photo):
+            raise ConfigError(f"clip {self.name!r} needs either a path or a photo")
+        if self.photo and self.camera is None:
+            raise ConfigError(f"clip {self.name!r} is rendered from a photo and needs a camera")
+
 
 @dataclass(frozen=True)
 class StyleSpec:
@@ -77,9 +75,11 @@ class StyleSpec:
 class Suite:
     """What is run, and how it is measured."""
 
-    name: str
-    clips: tuple[ClipSpec, ...]
-    styles: tuple[StyleSpec, ...]
+    name: str = ""
+    clips: tuple[ClipSpec, ...] = ()
+    """`[[clips]]` in TOML, at least one; names differ."""
+    styles: tuple[StyleSpec, ...] = ()
+    """`[[styles]]` in TOML, at least one; names differ."""
     about: str = ""
     frames: int = 90
     long_side: int = 640
@@ -94,28 +94,24 @@ class Suite:
     sharpness: float = 0.97
     """Sharpness ratio aimed for."""
 
+    def __post_init__(self) -> None:
+        if not self.clips or not self.styles:
+            raise ConfigError("a suite needs at least one of [[clips]] and one of [[styles]]")
+        for kind, entries in (("clips", self.clips), ("styles", self.styles)):
+            names = [entry.name for entry in entries]
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice:
+                raise ConfigError(f"two {kind} of the suite are called {twice!r}")
+
 
 def load_suite(path: Path) -> Suite:
-    """Read a suite; `[[clip]]` and `[[style]]` tables fill `clips` and `styles`.
+    """Read a suite, named after its file unless it says otherwise.
 
     Raises:
         ConfigError: not there, not TOML, or a key or value that makes no sense.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"no suite at {path}") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    clips = [_clip(entry) for entry in table.pop("clip", [])]
-    styles = [_build(StyleSpec, entry) for entry in table.pop("style", [])]
-    if not clips or not styles:
-        raise ConfigError(f"{path} needs at least one [[clip]] and one [[style]]")
-    for kind, names in (("clip", [c.name for c in clips]), ("style", [s.name for s in styles])):
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise ConfigError(f"{path}: two {kind}s are called {twice!r}")
-    return _build(Suite, {"name": path.stem, **table, "clips": tuple(clips), "styles": tuple(styles)})
+    suite = load_recipe(Suite, path)
+    return suite if suite.name else replace(suite, name=path.stem)
 
 
 def only(suite: Suite, clips: Sequence[str] = (), styles: Sequence[str] = ()) -> Suite:
@@ -133,29 +129,3 @@ def only(suite: Suite, clips: Sequence[str] = (), styles: Sequence[str] = ()) ->
         clips=tuple(clip for clip in suite.clips if not clips or clip.name in clips),
         styles=tuple(style for style in suite.styles if not styles or style.name in styles),
     )
-
-
-def _clip(entry: Mapping[str, Any]) -> ClipSpec:
-    filled = dict(entry)
-    for key, kind in (("camera", Path2D), ("walker", Path2D), ("look", Look)):
-        if key in filled:
-            filled[key] = _build(kind, filled[key])
-    clip = _build(ClipSpec, filled)
-    if bool(clip.path) == bool(clip.photo):
-        raise ConfigError(f"clip {clip.name!r} needs either a path or a photo")
-    if clip.photo and clip.camera is None:
-        raise ConfigError(f"clip {clip.name!r} is rendered from a photo and needs a camera")
-    return clip
-
-
-def _build(kind: type[_T], values: Mapping[str, Any]) -> _T:
-    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise ConfigError(f"unknown key {unknown[0]!r} of {kind.__name__}: known are {', '.join(known)}")
-    try:
-        return kind(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        )
-    except TypeError as exc:
-        raise ConfigError(f"{kind.__name__} needs a name: {exc}") from exc

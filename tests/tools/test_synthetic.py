@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from make_frames import texture
+from synthetic import Path2D, Scene
 
 from scenivid.errors import ConfigError
-from scenivid.evaluation.synthetic import Path2D, Scene
 from scenivid.evaluation.warping import e_warp, fetch, pair_flow, warp_error
 
 SIZE = (48, 64)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from flickering import fixed_translator, flickering
+from suite import ClipSpec, Look, StyleSpec, Suite
+from synthetic import Scene
 from torch import Tensor
 
 from scenivid.devices import resolve_device
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.errors import DataError, ScenividError
 from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
-from scenivid.evaluation.flickering import fixed_translator, flickering
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.results import FlickerReport
-from scenivid.evaluation.suite import ClipSpec, Look, StyleSpec, Suite
-from scenivid.evaluation.synthetic import Scene
 from scenivid.frames import to_float, to_pixels
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import load_style

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from make_frames import panning, save, texture
+from suite import ClipSpec, StyleSpec, Suite, load_suite, only
+from suite_page import write_results
+from suite_run import run_suite
+from synthetic import Path2D
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.evaluation.suite import ClipSpec, StyleSpec, Suite, load_suite, only
-from scenivid.evaluation.suite_page import write_results
-from scenivid.evaluation.suite_run import run_suite
-from scenivid.evaluation.synthetic import Path2D
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
 
@@ -33,12 +33,15 @@ def test_every_suite_of_the_repository_can_be_read(path: Path) -> None:
     ("text", "message"),
     [
         ("frames = 3", "at least one"),
-        ("fames = 3\n[[clip]]\nname='a'\npath='x'\n[[style]]\nname='b'", "unknown key 'fames'"),
-        ("[[clip]]\nname='a'\n[[style]]\nname='b'", "either a path or a photo"),
-        ("[[clip]]\nname='a'\nphoto='x'\n[[style]]\nname='b'", "needs a camera"),
-        ("[[clip]]\nname='a'\npath='x'\n[[clip]]\nname='a'\npath='y'\n[[style]]\nname='b'", "two clips"),
-        ("[[clip]]\nname='a'\nphoto='x'\ncamera={pann=1}\n[[style]]\nname='b'", "unknown key 'pann'"),
-        ("a = ", "not TOML"),
+        ("fames = 3\n[[clips]]\nname='a'\npath='x'\n[[styles]]\nname='b'", "unknown recipe key fames"),
+        ("[[clips]]\nname='a'\n[[styles]]\nname='b'", "either a path or a photo"),
+        ("[[clips]]\nname='a'\nphoto='x'\n[[styles]]\nname='b'", "needs a camera"),
+        ("[[clips]]\nname='a'\npath='x'\n[[clips]]\nname='a'\npath='y'\n[[styles]]\nname='b'", "two clips"),
+        (
+            "[[clips]]\nname='a'\nphoto='x'\ncamera={pann=1}\n[[styles]]\nname='b'",
+            r"clips\[0\].camera.pann",
+        ),
+        ("a = ", "can't be read"),
     ],
 )
 def test_a_suite_that_makes_no_sense_is_refused(text: str, message: str, tmp_path: Path) -> None:

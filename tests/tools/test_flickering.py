@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from flickering import fixed_translator, flickering
 from make_frames import texture
 
 from scenivid.errors import ConfigError
-from scenivid.evaluation.flickering import fixed_translator, flickering
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles.stylizer import Stylizer, stylizer_for

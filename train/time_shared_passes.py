@@ -1,6 +1,6 @@
 """What sharing the encoder's passes saves: the same objective with every pass recomputed, timed side by side.
 
-python -m scenivid.training.bench 2        # steps of each at the paper's size; seconds a step, and ratio
+python train/time_shared_passes.py 2        # steps of each at the paper's size; seconds a step, and ratio
 """
 
 from __future__ import annotations

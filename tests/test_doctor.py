@@ -1,0 +1,63 @@
+"""`doctor` names what is missing or broken, and looks at the rest all the same."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from scenivid.cli import main
+from scenivid.doctor import Finding, examine
+
+
+def _examine(monkeypatch: pytest.MonkeyPatch, requirements: list[str]) -> dict[str, Finding]:
+    monkeypatch.setattr(metadata, "requires", lambda name: requirements)
+    return {finding.subject: finding for finding in examine()}
+
+
+def test_a_sound_installation_has_nothing_to_fix(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCENIVID_HOME", str(tmp_path))
+    found = _examine(monkeypatch, ["torch>=2.4", "av", 'nothing-at-all>=1; extra == "onnx"'])
+    assert all(finding.good for finding in found.values())
+    assert "torch" in found["packages"].text and "av" in found["packages"].text
+    assert 'pip install "scenivid[onnx]"' in found["extra onnx"].text
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor"])
+    assert stopped.value.code == 0
+    assert "scenivid[onnx]" in "".join(capsys.readouterr().out.split())
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _examine(monkeypatch, ["nothing-at-all>=1", "torch"])
+    assert not found["nothing-at-all"].good
+    assert found["nothing-at-all"].text == "is not installed: pip install --force-reinstall nothing-at-all"
+    assert found["encoders"].good
+
+
+def test_a_broken_package_is_named_and_nothing_dies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("av", "imageio_ffmpeg"):
+        monkeypatch.setitem(sys.modules, module, None)
+    found = _examine(monkeypatch, ["av", "imageio-ffmpeg", "torch", "decord2"])
+    assert {name for name, finding in found.items() if not finding.good} >= {
+        "av",
+        "imageio-ffmpeg",
+        "encoders",
+    }
+    assert "installed but broken" in found["av"].text and "decord2" in found["packages"].text
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor"])
+    assert stopped.value.code == 1
+    assert "--force-reinstall av" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_second_opencv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "4.12" if name == "opencv-python" else real(name))
+    found = _examine(monkeypatch, ["opencv-python-headless"])
+    assert "pip uninstall opencv-python" in found["opencv-python"].text
