@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from scenivid.errors import CheckpointError, ConfigError, OutputError
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams
+from scenivid.nets.old_lite import OldLite, OldLiteParams
 from scenivid.nets.translator import Translator, TranslatorParams
 
 _KEY = "scenivid"
@@ -47,6 +48,10 @@ class ModelCard:
     """Whether the licences allow it, as far as is known; where not, the user is told on loading."""
     data: tuple[str, ...] = ()
     """Training data, one source a row, with its licence."""
+    paint: int | None = None
+    """Shorter side, in pixels, that it was trained to paint at; None: whatever size comes."""
+    ink: float | None = None
+    """Default darkness of its lines, 0..1; None where it gives no line field."""
     recipe: str = ""
     """How to make it again: the recipe's path and what was overridden."""
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -57,15 +62,26 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", tuple(self.data))
+        if self.paint is not None and self.paint < 64:
+            raise ConfigError(f"a style's painting size must be at least 64 pixels, got {self.paint}")
+        if self.ink is not None and not 0 <= self.ink <= 1:
+            raise ConfigError(f"a style's ink must lie between 0 and 1, got {self.ink}")
 
 
 def architectures() -> dict[str, Build]:
     """Networks that a card can name."""
     return {
-        "lite": lambda params: Lite(LiteParams(**params)),
+        "lite": _lite,
         "translator": lambda params: Translator(TranslatorParams(**params)),
         "patch_discriminator": lambda params: PatchDiscriminator(PatchParams(**params)),
     }
+
+
+def _lite(params: Mapping[str, Any]) -> nn.Module:
+    """Lite in its present shape, or in the one it had before line fields, whose cards give four widths."""
+    if len(params.get("widths", ())) == 4:
+        return OldLite(OldLiteParams(**params))
+    return Lite(LiteParams(**params))
 
 
 def save_checkpoint(path: Path, module: nn.Module, card: ModelCard, dtype: torch.dtype | None = None) -> None:
@@ -225,7 +241,7 @@ def _parse_card(path: Path, text: str) -> ModelCard:
             raise CheckpointError(f"{path} was written by a newer scenivid (card version {version}); update")
         known = {entry.name for entry in fields(ModelCard)}
         return ModelCard(**{key: value for key, value in values.items() if key in known})
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as exc:
         raise CheckpointError(f"{path} has a damaged model card ({exc})") from exc
 
 

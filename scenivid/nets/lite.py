@@ -1,14 +1,14 @@
 """Lite: our fast feed-forward generators, without any normalisation that depends on the data.
 
 Every output pixel is a fixed function of the pixels within `Lite.radius`, so tiles join exactly and nothing
-can pump or flicker of its own accord. Little is spent at full resolution: the image enters through a 2 × 2
-space-to-depth, most of the work happens at a quarter, and a branch at 1/8 and 1/16 sees far, so that a region
-is painted as one region instead of with a halo around its edge.
+can pump or flicker of its own accord. Shaped for CPUs: the image enters through a convolution of stride 4, the
+work happens at 1/4, 1/8 and 1/16 of the size, and a thin head at 1/2, which sees the image again, draws crisp
+edges and lines. The network gives flat colour, as what to add to the image, and a line field beside it:
+`scenivid.ink.compose` draws the one over the other.
 
-No checkerboard, no dark border, by construction: going down is a 2 × 2 mean and a convolution, going up is
-bilinear and a convolution, and all padding replicates, so that a flat image comes out flat to the last row.
-A network with a dial can paint less strongly: see `Lite.at`.
-Channels are multiples of 16 and memory is channels-last, which is what bf16 matrix units like.
+Convolutions pad with zeros, which costs nothing; so that no border shows, the frame is first extended by
+`BORDER` pixels, whose results are thrown away. A network with a dial can paint less strongly: see `Lite.at`.
+Channels are multiples of 8 and memory is channels-last, which is what matrix units like.
 """
 
 from __future__ import annotations
@@ -18,92 +18,98 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
-from torch import Tensor, cat, nn, no_grad, zeros
+from torch import Tensor, nn, no_grad, zeros
 
 from scenivid.errors import ConfigError
 
 GENTLEST = 0.25
 """Strength below which a network with a dial isn't asked: there, its picture is blended with the source."""
+BORDER = 16
+"""Pixels by which a frame is extended on every side, in eval mode."""
 _SLOPE = 0.1
 
 
 @dataclass(frozen=True)
 class LiteParams:
-    """Size of a Lite network. The default has 1.3 M parameters."""
+    """Size of a Lite network."""
 
-    widths: tuple[int, int, int, int] = (32, 64, 96, 96)
-    """Channels at 1/2, 1/4, 1/8 and 1/16 of the size; multiples of 16."""
+    widths: tuple[int, int, int] = (64, 96, 128)
+    """Channels at 1/4, 1/8 and 1/16 of the size; multiples of 8."""
     encode_blocks: tuple[int, int] = (1, 1)
     """Residual blocks on the way down, at 1/4 and 1/8."""
-    middle_dilations: tuple[int, ...] = (1, 2, 2)
+    middle_dilations: tuple[int, ...] = (1, 2)
     """One residual block at 1/16 for each: the dilation of its first convolution."""
-    decode_blocks: tuple[int, int] = (3, 1)
+    decode_blocks: tuple[int, int] = (2, 1)
     """Residual blocks on the way up, at 1/4 and 1/8."""
-    head: int = 16
-    """Channels at full resolution, the three of the image included; a multiple of 16."""
+    head: int = 24
+    """Channels at 1/2; a multiple of 8."""
+    line: bool = True
+    """Whether a line field is given as a fourth channel."""
     dial: bool = False
     """Whether the network can paint at less than full strength (see `Lite.at`)."""
 
     def __post_init__(self) -> None:
         for name in ("widths", "encode_blocks", "middle_dilations", "decode_blocks"):
             object.__setattr__(self, name, tuple(int(value) for value in getattr(self, name)))
-        if len(self.widths) != 4 or len(self.encode_blocks) != 2 or len(self.decode_blocks) != 2:
-            raise ConfigError("lite: widths takes four numbers, encode_blocks and decode_blocks two each")
-        if any(width < 16 or width % 16 for width in (*self.widths, self.head)):
-            raise ConfigError(f"lite: widths {self.widths} and head {self.head} must be multiples of 16")
+        if len(self.widths) != 3 or len(self.encode_blocks) != 2 or len(self.decode_blocks) != 2:
+            raise ConfigError("lite: widths takes three numbers, encode_blocks and decode_blocks two each")
+        if any(width < 8 or width % 8 for width in (*self.widths, self.head)):
+            raise ConfigError(f"lite: widths {self.widths} and head {self.head} must be multiples of 8")
         if min(*self.encode_blocks, *self.decode_blocks) < 0 or min(self.middle_dilations, default=1) < 1:
             raise ConfigError("lite: block counts must be at least 0 and dilations at least 1")
 
 
 class Block(nn.Module):
-    """x + conv(relu(conv(x))), replicated once at the border for both convolutions."""
+    """x + conv(act(conv(x)))."""
 
     def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.reach = dilation + 1
-        self.first = nn.Conv2d(width, width, 3, dilation=dilation)
-        self.second = nn.Conv2d(width, width, 3)
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.first(F.pad(x, (self.reach,) * 4, mode="replicate"))
-        residual: Tensor = self.second(F.leaky_relu(inner, _SLOPE, inplace=True))
+        residual: Tensor = self.second(_act(self.first(x)))
         return x + residual
 
 
 class Lite(nn.Module):
-    """Image to image, [N, 3, H, W] in [0, 1] to the same; H and W multiples of `multiple`.
+    """[N, 3, H, W] in [0, 1] to [N, 4, H, W]: flat RGB and a line field, all in [0, 1] (3 without lines).
 
-    The network predicts what to add to the image, in full precision whatever the precision of the weights. In
-    training mode the sum is returned as it is, so that no gradient is lost; in eval mode it is clamped.
+    H and W are multiples of `multiple`. What is added to the image is added in full precision, whatever the
+    precision of the weights. In training mode the sum is returned as it is, so that no gradient is lost, and
+    the border is the caller's to leave out; in eval mode the result is clamped.
     """
 
     multiple = 16
-    feature_layers = (0, 1, 2, 3, 4)
+    feature_layers = (0, 1, 2, 3)
 
     def __init__(self, params: LiteParams | None = None) -> None:
         super().__init__()
         self.params = params = params or LiteParams()
-        half, quarter, eighth, sixteenth = params.widths
-        self.stem = nn.Conv2d(12, half, 3)
-        self.down4 = nn.Conv2d(half, quarter, 3)
+        quarter, eighth, sixteenth = params.widths
+        self.stem = nn.Conv2d(3, quarter, 8, stride=4, padding=2)
         self.encode4 = _blocks(quarter, [1] * params.encode_blocks[0])
-        self.down8 = nn.Conv2d(quarter, eighth, 3)
+        self.down8 = nn.Conv2d(quarter, eighth, 2, stride=2)
         self.encode8 = _blocks(eighth, [1] * params.encode_blocks[1])
-        self.down16 = nn.Conv2d(eighth, sixteenth, 3)
+        self.down16 = nn.Conv2d(eighth, sixteenth, 2, stride=2)
         self.middle = _blocks(sixteenth, params.middle_dilations)
         self.up8 = nn.Conv2d(sixteenth, eighth, 1)
         self.decode8 = _blocks(eighth, [1] * params.decode_blocks[1])
         self.up4 = nn.Conv2d(eighth, quarter, 1)
         self.decode4 = _blocks(quarter, [1] * params.decode_blocks[0])
-        self.up2 = nn.Conv2d(quarter, half, 1)
-        self.decode2 = nn.Conv2d(half, half, 3)
-        self.up1 = nn.Conv2d(half, params.head - 3, 1)
-        self.head = nn.Conv2d(params.head, params.head, 3)
-        self.out = nn.Conv2d(params.head, 3, 3)
+        self.up2 = nn.Conv2d(quarter, 4 * params.head, 1)
+        self.head = nn.Conv2d(params.head, params.head, 3, padding=1)
+        self.glance = nn.Conv2d(3, params.head, 4, stride=2, padding=1)
+        self.out = nn.Conv2d(params.head, 4 * self.channels, 3, padding=1)
         self._initialise()
         widths = [conv.out_channels for _, conv in self._convolutions()] if params.dial else []
         self.dial_gain = nn.ParameterList(nn.Parameter(zeros(width)) for width in widths)
         self.dial_shift = nn.ParameterList(nn.Parameter(zeros(width)) for width in widths)
+
+    @property
+    def channels(self) -> int:
+        """Of the output: 3, or 4 with a line field."""
+        return 4 if self.params.line else 3
 
     @property
     def radius(self) -> int:
@@ -112,18 +118,32 @@ class Lite(nn.Module):
 
     @property
     def feature_channels(self) -> tuple[int, ...]:
-        """Channels of each layer that `encode` gives, 0 to 4."""
+        """Channels of each layer that `encode` gives, 0 to 3."""
         return (3, *self.params.widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._decode(x, self._encode(self._cast(x)))
+        if self.training:
+            return self._decode(x, self._encode(x))
+        x = F.pad(x, (BORDER,) * 4, mode="replicate")
+        y = self._decode(x, self._encode(x))
+        return y[..., BORDER:-BORDER, BORDER:-BORDER].clamp(0, 1)
 
     def forward_with_features(
         self, x: Tensor, layers: Sequence[int] = feature_layers
     ) -> tuple[Tensor, list[Tensor]]:
-        """What `forward` and `encode` give, from one pass."""
-        features = self._encode(self._cast(x))
+        """What `forward` (in training mode) and `encode` give, from one pass."""
+        features = self._encode(x)
         return self._decode(x, features), [features[layer] for layer in layers]
+
+    def encode(self, x: Tensor, layers: Sequence[int] = feature_layers) -> list[Tensor]:
+        """Features on the way down, for patch-wise losses.
+
+        Args:
+            x: [N, 3, H, W] in [0, 1].
+            layers: Any of 0 (the image), 1, 2 and 3 (at 1/4, 1/8 and 1/16).
+        """
+        features = self._encode(x)
+        return [features[layer] for layer in layers]
 
     def at(self, strength: float) -> Lite:
         """A network without a dial that paints at this strength.
@@ -159,35 +179,21 @@ class Lite(nn.Module):
     def _convolutions(self) -> list[tuple[str, nn.Conv2d]]:
         return [(name, module) for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
 
-    def _decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
-        y = _merge(skips[3], self.up8(skips[4]))
-        y = _merge(skips[2], self.up4(self.decode8(y)))
-        y = _merge(skips[1], self.up2(self.decode4(y)))
-        y = self.up1(_act(_conv3(self.decode2, _act(y))))
-        y = cat([_double(y), skips[0]], 1)
-        residual = _conv3(self.out, _act(_conv3(self.head, y)))
-        result = x.float() + residual.float()
-        return result if self.training else result.clamp(0, 1)
-
-    def encode(self, x: Tensor, layers: Sequence[int] = feature_layers) -> list[Tensor]:
-        """Features on the way down, for patch-wise losses.
-
-        Args:
-            x: [N, 3, H, W] in [0, 1].
-            layers: Any of 0 (the image), 1, 2, 3 and 4 (at 1/2, 1/4, 1/8 and 1/16).
-        """
-        features = self._encode(self._cast(x))
-        return [features[layer] for layer in layers]
-
-    def _cast(self, x: Tensor) -> Tensor:
-        return x.to(self.stem.weight.dtype)
-
     def _encode(self, x: Tensor) -> list[Tensor]:
-        half = _act(_conv3(self.stem, F.pixel_unshuffle(x, 2)))
-        quarter = self.encode4(_conv3(self.down4, F.avg_pool2d(half, 2)))
-        eighth = self.encode8(_conv3(self.down8, F.avg_pool2d(quarter, 2)))
-        sixteenth = self.middle(_conv3(self.down16, F.avg_pool2d(eighth, 2)))
-        return [x, half, quarter, eighth, sixteenth]
+        seen = x.to(self.stem.weight.dtype)
+        quarter = self.encode4(_act(self.stem(seen)))
+        eighth = self.encode8(self.down8(quarter))
+        sixteenth = self.middle(self.down16(eighth))
+        return [seen, quarter, eighth, sixteenth]
+
+    def _decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        seen, quarter, eighth, sixteenth = skips
+        y = self.decode8(eighth + _double(self.up8(sixteenth)))
+        y = self.decode4(quarter + _double(self.up4(y)))
+        y = F.pixel_shuffle(_act(self.up2(y)), 2)
+        y = _act(self.head(y) + self.glance(seen))
+        y = F.pixel_shuffle(self.out(y), 2).float()
+        return F.pad(x.float(), (0, 0, 0, 0, 0, self.channels - 3)) + y
 
     @no_grad()
     def _initialise(self) -> None:
@@ -195,11 +201,12 @@ class Lite(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=_SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for module in self.modules():
             if isinstance(module, Block):
                 module.second.weight.mul_(0.2)
-        self.out.weight.mul_(0.002)
+        self.out.weight.mul_(0.02)
 
 
 def receptive_radius(params: LiteParams) -> int:
@@ -213,15 +220,15 @@ def receptive_radius(params: LiteParams) -> int:
 
 def _reach(params: LiteParams, position: int) -> tuple[int, int]:
     """First and last input column that output column `position` depends on: the network run backwards."""
-    half = _halve(_grow((position, position), 2))
-    half = _grow(half, 1)
-    decode4 = _grow(_halve(half), 2 * params.decode_blocks[0])
-    decode8 = _grow(_halve(decode4), 2 * params.decode_blocks[1])
-    sixteenth = _grow(_halve(decode8), sum(dilation + 1 for dilation in params.middle_dilations) + 1)
-    eighth = _grow(_union(decode8, _double_reach(sixteenth)), 2 * params.encode_blocks[1] + 1)
-    quarter = _grow(_union(decode4, _double_reach(eighth)), 2 * params.encode_blocks[0] + 1)
-    half = _grow(_union(half, _double_reach(quarter)), 1)
-    return _union(_double_reach(half), (position - 2, position + 2))
+    half = _grow((position // 2, position // 2), 1)
+    glance = 2 * half[0] - 1, 2 * half[1] + 2
+    quarter = _grow(((half[0] - 1) // 2, (half[1] + 1) // 2), 2 * params.decode_blocks[0])
+    eighth = _grow(_halve(quarter), 2 * params.decode_blocks[1])
+    middle = sum(dilation + 1 for dilation in params.middle_dilations)
+    sixteenth = _grow(_halve(eighth), middle)
+    eighth = _grow(_union(eighth, _double_reach(sixteenth)), 2 * params.encode_blocks[1])
+    quarter = _grow(_union(quarter, _double_reach(eighth)), 2 * params.encode_blocks[0])
+    return _union((4 * quarter[0] - 2, 4 * quarter[1] + 5), glance)
 
 
 def _grow(reach: tuple[int, int], by: int) -> tuple[int, int]:
@@ -234,7 +241,7 @@ def _halve(reach: tuple[int, int]) -> tuple[int, int]:
 
 
 def _double_reach(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through a 2 × 2 mean or space-to-depth."""
+    """Through a 2 × 2 convolution of stride 2."""
     return 2 * reach[0], 2 * reach[1] + 1
 
 
@@ -246,18 +253,9 @@ def _blocks(width: int, dilations: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(Block(width, dilation) for dilation in dilations))
 
 
-def _conv3(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    result: Tensor = conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))
-    return result
-
-
 def _act(x: Tensor) -> Tensor:
     return F.leaky_relu(x, _SLOPE)
 
 
 def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _merge(skip: Tensor, coarse: Tensor) -> Tensor:
-    return skip + _double(coarse)
