@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite
+from scenivid.nets.old_lite import OldLite
 from scenivid.nets.translator import Translator
 from scenivid.styles.stylizer import SMOOTHING, LiteStylizer, StyleState, Stylizer, stylizer_for
 
@@ -55,6 +56,16 @@ class Flickering:
     def strength(self) -> float:
         """The inner style's."""
         return self.inner.strength
+
+    @property
+    def paint_size(self) -> int | None:
+        """The inner style's."""
+        return self.inner.paint_size
+
+    @property
+    def ink(self) -> float | None:
+        """The inner style's."""
+        return self.inner.ink
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -106,7 +117,7 @@ def fixed_translator(device: torch.device, precision: str = "auto", seed: int = 
 
 
 @contextmanager
-def _noisy(network: Lite, amount: float, generator: torch.Generator) -> Iterator[None]:
+def _noisy(network: Lite | OldLite, amount: float, generator: torch.Generator) -> Iterator[None]:
     def disturb(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         noise = torch.randn(output.shape, generator=generator).to(output)
         return output + amount * output.float().std().to(output.dtype) * noise

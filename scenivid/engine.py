@@ -22,6 +22,7 @@ from scenivid.errors import ConfigError
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator, open_estimator
 from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.ink import inked
 from scenivid.stages import Encoding, Stopwatch, uploaded
 from scenivid.styles.onnx_style import OnnxOptions
 from scenivid.styles.stylizer import StyleState, Stylizer, blend_for
@@ -47,6 +48,8 @@ class StylizeSettings:
     strength: float = 1.0
     """0 = source, 1 = full style. A style with a dial paints with smaller brushes and gentler colour, down to
     0.25; below that, and for other styles, frames are blended in the encoded (perceptually even) RGB."""
+    ink: float | None = None
+    """Darkness of the lines of styles that draw them, 0..1; None = the style's own."""
     consistency: float = DEFAULT_CONSISTENCY
     """0 = each frame alone, 1 = steadiest."""
     flow: str = "auto"
@@ -83,6 +86,8 @@ class StylizeSettings:
         for name in ("strength", "consistency"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.ink is not None and not 0 <= self.ink <= 1:
+            raise ConfigError(f"ink must lie between 0 and 1, got {self.ink}")
         if isinstance(self.batch, int) and self.batch < 1:
             raise ConfigError(f"batch must be at least 1, got {self.batch}")
         if self.duration is not None and self.duration <= 0:
@@ -259,6 +264,7 @@ class _Chain:
             source = to_float(pixels)
             cuts = self._cuts.cuts(clip)
             styled, self._state = self.stylizer.translate(source, cuts, self._state, self.tile)
+            styled = inked(styled, self.stylizer.ink if self.settings.ink is None else self.settings.ink)
         if self.settings.consistency > 0:
             styled = self._steadied(source, styled, cuts, watch)
         with watch.stage("steady", on_device=True):

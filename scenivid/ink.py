@@ -29,3 +29,18 @@ def compose(flat: Tensor, line: Tensor, ink: float = DEFAULT_INK) -> Tensor:
     tint = torch.tensor(TINT, dtype=flat.dtype, device=flat.device)[:, None, None]
     amount = (ink * line).clamp(0, 1)
     return flat * (1 - amount * (1 - tint - LOCAL * flat))
+
+
+def inked(styled: Tensor, ink: float | None = None) -> Tensor:
+    """What a stylizer gave as a picture: its lines, if it has any, drawn over its colours.
+
+    Args:
+        styled: [N, 3, H, W], or [N, 4, H, W] with a line field.
+        ink: darkness of the lines, 0 to 1; None = `DEFAULT_INK`.
+
+    Returns:
+        [N, 3, H, W].
+    """
+    if styled.shape[1] == 3:
+        return styled
+    return compose(styled[:, :3], styled[:, 3:], DEFAULT_INK if ink is None else ink)

@@ -151,7 +151,7 @@ class _Failing:
     """A style that breaks at its second call."""
 
     card = ModelCard(name="failing", architecture="lite")
-    multiple, radius, bytes_per_pixel, strength = 1, 0, 1.0, 1.0
+    multiple, radius, bytes_per_pixel, strength, paint_size, ink = 1, 0, 1.0, 1.0, None, None
 
     def __init__(self, error: BaseException) -> None:
         self.error, self.calls = error, 0
@@ -266,3 +266,19 @@ def test_progress_reaches_the_expected_number(clip: Path) -> None:
     assert [done for done, _ in told] == [4, 8, 11]
     with open_video(clip) as reader:
         assert expected_frames(reader.info, None, None) == told[-1][1]
+
+
+def test_ink_darkens_the_lines_of_a_style_that_draws_them(clip: Path, style: str) -> None:
+    settings = replace(IDENTITY, style=style, precision="fp32", consistency=0.0)
+    means = [
+        _run(clip, f"{ink}.mkv", replace(settings, ink=ink))[0].float().mean().item()
+        for ink in (0.0, 0.6, 1.0)
+    ]
+    assert means == sorted(means, reverse=True) and means[0] > means[2]
+    default, _ = _run(clip, "default.mkv", settings)
+    assert torch.equal(default, _run(clip, "again.mkv", replace(settings, ink=0.6))[0])
+
+
+def test_ink_lies_between_0_and_1() -> None:
+    with pytest.raises(ConfigError, match="ink"):
+        StylizeSettings(ink=1.5)

@@ -103,6 +103,8 @@ _STYLIZE: list[Decorator] = [
                  help="A style's name, a .safetensors or .onnx file, or none (identity)."),
     click.option("--strength", type=_UNIT, default=1.0, show_default=True,
                  help="0 is the source, 1 the full style."),
+    click.option("--ink", type=_UNIT, default=None,
+                 help="Darkness of the lines of styles that draw them. [default: the style's own]"),
     click.option("--consistency", type=_UNIT, default=None,
                  help="0 treats each frame alone, 1 is the steadiest. [default: 0.7]"),
     click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),

@@ -1,7 +1,7 @@
 """Lite: our fast feed-forward generators, without any normalisation that depends on the data.
 
 Every output pixel is a fixed function of the pixels within `Lite.radius`, so tiles join exactly and nothing
-can pump or flicker of its own accord. Shaped for CPUs: the image enters through a convolution of stride 4, the
+can pump or flicker of its own accord. Shaped for CPUs: the image enters by a convolution of stride 4, the
 work happens at 1/4, 1/8 and 1/16 of the size, and a thin head at 1/2, which sees the image again, draws crisp
 edges and lines. The network gives flat colour, as what to add to the image, and a line field beside it:
 `scenivid.ink.compose` draws the one over the other.
@@ -206,7 +206,7 @@ class Lite(nn.Module):
         for module in self.modules():
             if isinstance(module, Block):
                 module.second.weight.mul_(0.2)
-        self.out.weight.mul_(0.02)
+        self.out.weight.mul_(0.002)
 
 
 def receptive_radius(params: LiteParams) -> int:

@@ -47,6 +47,8 @@ class _Unit(nn.Module):
 def export_onnx(name_or_path: str, path: Path) -> float:
     """Write a style as ONNX: float32 "image" in, "styled" out, [N, 3, H, W] in [0, 1], any N, H and W.
 
+    Styles with a line field give it as a fourth channel behind flat colours (see `scenivid.ink.compose`).
+
     A network with a dial is exported at full strength.
     H and W must be multiples of the metadata entry `scenivid_multiple`; the card is in `scenivid_card`.
     The file is run by onnxruntime at a size other than the traced one and compared before it is kept.
@@ -69,6 +71,7 @@ def export_onnx(name_or_path: str, path: Path) -> float:
     network, card = load_checkpoint(find(name_or_path))
     multiple = int(getattr(network, "multiple", 1))
     unit = _Unit(network).eval()
+    numbers = {"paint": card.paint, "ink": card.ink}
     with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
         draft = Path(scratch) / "model.onnx"
         _trace(unit, multiple, draft)
@@ -76,6 +79,7 @@ def export_onnx(name_or_path: str, path: Path) -> float:
         for key, value in (
             ("scenivid_range", "unit"),
             ("scenivid_multiple", str(multiple)),
+            *((f"scenivid_{key}", str(value)) for key, value in numbers.items() if value is not None),
             ("scenivid_card", json.dumps(asdict(card), ensure_ascii=False)),
         ):
             model.metadata_props.add(key=key, value=value)

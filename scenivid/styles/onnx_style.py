@@ -10,10 +10,10 @@ keeps detail but lets a network that normalises treat every window differently.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DependencyError
 from scenivid.frames import pad, unpad
+from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.styles.stylizer import StyleState
 from scenivid.styles.tiling import check_tile, run_blended
@@ -32,6 +33,7 @@ _PROBE = 256
 _RANGES: Mapping[str, tuple[float, float]] = {"signed": (2.0, -1.0), "unit": (1.0, 0.0), "byte": (255.0, 0.0)}
 """Scale and offset from [0, 1]."""
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+Number = TypeVar("Number", int, float)
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +76,8 @@ class OnnxStylizer:
     """Whether it takes any number of frames at once."""
     dtype: Any
     """Number type of its input."""
+    lines: bool = False
+    """Whether a fourth channel of its output is a line field."""
     bytes_per_pixel: float = 2500.0
 
     @property
@@ -87,6 +91,16 @@ class OnnxStylizer:
     @property
     def strength(self) -> float:
         return 1.0
+
+    @property
+    def paint_size(self) -> int | None:
+        return self.card.paint
+
+    @property
+    def ink(self) -> float | None:
+        if not self.lines:
+            return None
+        return DEFAULT_INK if self.card.ink is None else self.card.ink
 
     def translate(
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
@@ -171,7 +185,11 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
     if options.value_range == "auto":
         options = replace(options, value_range=_find_range(session, path, size, dtype, options))
     card = ModelCard(
-        path.stem, "onnx", description=f"{path.name}, {options.layout}, {options.value_range} range"
+        path.stem,
+        "onnx",
+        description=f"{path.name}, {options.layout}, {options.value_range} range",
+        paint=_number(meta.get("scenivid_paint"), int),
+        ink=_number(meta.get("scenivid_ink"), float),
     )
     picture = _picture(size, options.multiple)  # fails here, not after the first frame was decoded
     output = _decode(_call(session, _encode(picture, options, dtype), path.name), options, path.name)
@@ -180,7 +198,7 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
             f"{path} is not an image-to-image network: from a picture of {list(picture.shape[-2:])} "
             f"it makes {list(output.shape[-2:])}"
         )
-    return OnnxStylizer(card, session, options, size, shape[0] is None, dtype)
+    return OnnxStylizer(card, session, options, size, shape[0] is None, dtype, output.shape[1] == 4)
 
 
 def open_session(path: Path, device: torch.device) -> Any:
@@ -283,13 +301,13 @@ def _encode(image: Tensor, options: OnnxOptions, dtype: Any) -> NDArray[Any]:
 def _decode(output: NDArray[Any], options: OnnxOptions, name: str) -> Tensor:
     scale, offset = _RANGES.get(options.value_range, _RANGES["unit"])
     axis = 3 if options.layout == "nhwc" else 1
-    if output.ndim != 4 or output.shape[axis] != 3:
+    if output.ndim != 4 or output.shape[axis] not in (3, 4):
         raise CheckpointError(f"{name} is not an image-to-image network: it returns {list(output.shape)}")
     image = torch.from_numpy(np.asarray(output, dtype=np.float32))
     if options.layout == "nhwc":
         image = image.permute(0, 3, 1, 2)
-    image = (image - offset) / scale
-    return image.flip(1) if options.channels == "bgr" else image
+    colours, lines = (image[:, :3] - offset) / scale, image[:, 3:]
+    return torch.cat([colours.flip(1) if options.channels == "bgr" else colours, lines], 1)
 
 
 def _call(session: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -302,6 +320,14 @@ def _call(session: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
             f"{name} refused a frame of shape {list(array.shape)} ({_first_line(exc)})"
         ) from exc
     return result
+
+
+def _number(text: str | None, kind: Callable[[str], Number]) -> Number | None:
+    """A number from a file's metadata; what makes no sense counts as absent."""
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        return None
 
 
 def _extend(image: Tensor, height: int, width: int) -> Tensor:

@@ -13,9 +13,11 @@ from torch import Tensor
 from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
 from scenivid.frames import from_signed, pad, to_signed, unpad
+from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import GENTLEST, Lite
 from scenivid.nets.norms import Moments, smooth
+from scenivid.nets.old_lite import OldLite
 from scenivid.nets.translator import Translator
 from scenivid.styles.layerwise import translate_tiled, translate_whole
 from scenivid.styles.tiling import check_tile, run_tiled
@@ -56,6 +58,14 @@ class Stylizer(Protocol):
 
         Whoever wanted less blends the rest with the source, see `blend_for`."""
 
+    @property
+    def paint_size(self) -> int | None:
+        """Shorter side, in pixels, that it wants to paint at; None: whatever size comes."""
+
+    @property
+    def ink(self) -> float | None:
+        """Default darkness of its lines, 0..1; None if it gives no line field."""
+
     def translate(
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
     ) -> tuple[Tensor, StyleState | None]:
@@ -68,7 +78,8 @@ class Stylizer(Protocol):
             tile: Side of a tile in pixels, at least 64; None for the whole frame at once.
 
         Returns:
-            float32, same shape and range; and the state for the next call, None if there is none.
+            float32, [N, 3, H, W] in [0, 1], or [N, 4, H, W] with a line field behind flat colours, for
+            `scenivid.ink.compose`; and the state for the next call, None if there is none.
         """
 
 
@@ -77,7 +88,7 @@ class LiteStylizer:
     """A Lite network: no state, exact tiles."""
 
     card: ModelCard
-    network: Lite
+    network: Lite | OldLite
     dtype: torch.dtype
     strength: float = 1.0
     """What the network paints at: less than 1 only if it has a dial that was turned down."""
@@ -89,6 +100,16 @@ class LiteStylizer:
     @property
     def radius(self) -> int:
         return self.network.radius
+
+    @property
+    def paint_size(self) -> int | None:
+        return self.card.paint
+
+    @property
+    def ink(self) -> float | None:
+        if isinstance(self.network, OldLite) or not self.network.params.line:
+            return None
+        return DEFAULT_INK if self.card.ink is None else self.card.ink
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -144,6 +165,14 @@ class TranslatorStylizer:
     @property
     def strength(self) -> float:
         return 1.0
+
+    @property
+    def paint_size(self) -> int | None:
+        return self.card.paint
+
+    @property
+    def ink(self) -> None:
+        return None
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -206,12 +235,12 @@ def stylizer_for(
         raise ConfigError(f"strength must lie in [0, 1], got {strength}")
     dtype = choose_dtype(precision, device)
     painted_at = 1.0
-    if isinstance(network, Lite) and network.params.dial:
+    if isinstance(network, Lite | OldLite) and network.params.dial:
         painted_at = max(strength, GENTLEST)
         network = network.at(painted_at)
     network = network.eval().requires_grad_(False).to(device, dtype)
     network = network.to(memory_format=torch.channels_last)
-    if isinstance(network, Lite):
+    if isinstance(network, Lite | OldLite):
         return LiteStylizer(card, network, dtype, painted_at)
     if isinstance(network, Translator):
         network.model[-2].float()  # the last convolution decides the colours: 1 % of the work, no banding

@@ -17,7 +17,7 @@ _SHARE = 0.5
 """Part of the free memory that `auto_tile` lets a network use."""
 
 Run = Callable[[Tensor], Tensor]
-"""A network: [N, 3, H, W] to the same shape."""
+"""A network: [N, 3, H, W] to as many rows and columns, of any number of channels."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,18 @@ def run_blended(run: Run, image: Tensor, height: int, width: int, overlap: int) 
     Args:
         image: [N, C, H, W] with H ≥ height and W ≥ width.
     """
-    total = image.new_zeros(image.shape)
+    total: Tensor | None = None
     weights = image.new_zeros((1, 1, *image.shape[-2:]))
     fade = (_ramp(height, overlap)[:, None] * _ramp(width, overlap)[None, :]).to(image)
     for top in _starts(image.shape[-2], height, overlap):
         for left in _starts(image.shape[-1], width, overlap):
             box = Box(top, top + height, left, left + width)
-            box.of(total).add_(run(box.of(image)) * fade)
+            part = run(box.of(image))
+            if total is None:
+                total = part.new_zeros((*part.shape[:2], *image.shape[-2:]))
+            box.of(total).add_(part * fade)
             box.of(weights).add_(fade)
+    assert total is not None, "a frame has at least one pixel"
     return total / weights
 
 

@@ -17,9 +17,7 @@ from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.translator import Translator, TranslatorParams
 
-PARAMS = LiteParams(
-    widths=(16, 16, 16, 16), encode_blocks=(0, 0), middle_dilations=(2,), decode_blocks=(1, 0)
-)
+PARAMS = LiteParams(widths=(16, 16, 16), encode_blocks=(0, 0), middle_dilations=(2,), decode_blocks=(1, 0))
 CARD = ModelCard(
     name="paint",
     architecture="lite",
@@ -85,7 +83,7 @@ def test_a_misfit_is_described(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     tensors = Lite(PARAMS).state_dict()
     tensors.pop("stem.bias")
-    tensors["stem.weight"] = torch.zeros(16, 12, 5, 5)
+    tensors["stem.weight"] = torch.zeros(16, 3, 5, 5)
     tensors["extra"] = torch.zeros(1)
     header = {"scenivid": json.dumps({"version": 1, **dataclasses.asdict(CARD)})}
     save_file(tensors, path, metadata=header)
@@ -93,7 +91,7 @@ def test_a_misfit_is_described(tmp_path: Path) -> None:
         load_checkpoint(path)
     message = str(caught.value)
     assert "1 missing (stem.bias)" in message and "1 unexpected (extra)" in message
-    assert "stem.weight is [16, 12, 5, 5], expected [16, 12, 3, 3]" in message and "\n" not in message
+    assert "stem.weight is [16, 3, 5, 5], expected [16, 3, 8, 8]" in message and "\n" not in message
 
 
 def test_nan_weights_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lite: its reach, its borders, its start, its tiles."""
+"""Lite: its reach, its borders, its start, its tiles, its dial."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import torch
 from torch.func import functional_call
 
 from scenivid.errors import ConfigError
-from scenivid.nets.lite import Lite, LiteParams, receptive_radius
+from scenivid.nets.lite import BORDER, Lite, LiteParams, receptive_radius
 from scenivid.styles.tiling import run_tiled
 
-SMALL = LiteParams(
-    widths=(16, 16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0)
-)
+SMALL = LiteParams((16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0), head=8)
 
 
 def _loud(params: LiteParams = SMALL) -> Lite:
@@ -30,22 +28,30 @@ def test_the_default_is_in_the_fast_family() -> None:
     assert 300_000 <= count <= 1_500_000
 
 
-def test_a_new_network_is_near_the_identity() -> None:
+def test_a_new_network_is_near_the_identity_and_draws_no_lines() -> None:
     image = torch.rand(1, 3, 64, 96)
-    assert (Lite().eval()(image) - image).abs().mean() < 0.01
+    styled = Lite().eval()(image)
+    assert styled.shape == (1, 4, 64, 96)
+    assert (styled[:, :3] - image).abs().mean() < 0.05 and styled[:, 3:].mean() < 0.05
 
 
-def test_a_flat_image_comes_out_flat_to_the_border() -> None:
-    styled = _loud()(torch.rand(1, 3, 1, 1).expand(1, 3, 80, 112))
-    assert (styled.amax((2, 3)) - styled.amin((2, 3))).max() < 1e-5
+def test_without_lines_it_gives_three_channels() -> None:
+    assert Lite(replace(SMALL, line=False)).eval()(torch.rand(2, 3, 32, 48)).shape == (2, 3, 32, 48)
+
+
+def test_a_flat_image_has_no_border() -> None:
+    network = _loud()
+    with torch.inference_mode():
+        styled = network(torch.rand(1, 3, 1, 1).expand(1, 3, 192, 192))
+    middle = styled[..., 80:112, 80:112]
+    assert (styled - middle.repeat(1, 1, 6, 6)).abs().mean() < 0.02
 
 
 @pytest.mark.parametrize("axis", [2, 3])
-@pytest.mark.parametrize(
-    "params", [SMALL, LiteParams(widths=(16, 16, 16, 16))], ids=["small", "default depth"]
-)
+@pytest.mark.parametrize("params", [SMALL, LiteParams((16, 16, 16))], ids=["small", "default depth"])
 def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
     network = Lite(params).double().train()  # double and unclamped: no influence is lost to rounding
+    network.double()
     radius = network.radius
     middle = (radius // 16 + 1) * 16
     shape = [1, 3, 32, 32]
@@ -67,16 +73,26 @@ def test_tiles_join_exactly(tile: int) -> None:
     with torch.inference_mode():
         whole = network(image)
         tiled = run_tiled(network, image, tile, network.radius, network.multiple)
-    assert (whole - image).abs().mean() > 0.05
+    assert (whole[:, :3] - image).abs().mean() > 0.05
     assert (whole - tiled).abs().max() < 1e-5
+
+
+def test_training_sees_what_inference_gives_inside_the_border() -> None:
+    network, image = _loud(), torch.rand(1, 3, 64, 64)
+    wide = torch.nn.functional.pad(image, (BORDER,) * 4, mode="replicate")
+    given = network(image)
+    seen = network.train()(wide)[..., BORDER:-BORDER, BORDER:-BORDER]
+    assert torch.allclose(given, seen.clamp(0, 1), atol=1e-5)
 
 
 def test_features_have_the_announced_channels_and_sizes() -> None:
     network = Lite(SMALL)
     features = network.encode(torch.rand(2, 3, 64, 64))
     assert tuple(feature.shape[1] for feature in features) == network.feature_channels
-    assert [feature.shape[-1] for feature in features] == [64, 32, 16, 8, 4]
+    assert [feature.shape[-1] for feature in features] == [64, 16, 8, 4]
     assert torch.equal(network.encode(torch.ones(1, 3, 32, 32), (2, 0))[1], torch.ones(1, 3, 32, 32))
+    _, same = network.forward_with_features(torch.ones(1, 3, 32, 32), (0,))
+    assert torch.equal(same[0], torch.ones(1, 3, 32, 32))
 
 
 def test_training_mode_keeps_the_gradient_of_overshoot() -> None:
@@ -91,12 +107,12 @@ def test_low_precision_adds_to_the_image_in_full_precision() -> None:
     network = Lite(SMALL).eval().to(torch.bfloat16)
     styled = network(image)
     assert styled.dtype is torch.float32
-    assert (styled - image).abs().max() < 0.05 and (styled - image.bfloat16().float()).abs().max() > 0
+    assert (styled[:, :3] - image.bfloat16().float()).abs().max() > 0
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"widths": (16, 20, 16, 16)}, {"head": 8}, {"widths": (16, 16)}, {"middle_dilations": (0,)}],
+    [{"widths": (16, 20, 16)}, {"head": 4}, {"widths": (16, 16)}, {"middle_dilations": (0,)}],
 )
 def test_odd_sizes_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="lite"):
@@ -113,10 +129,11 @@ def dialled() -> Lite:
 
 def test_the_dial_leaves_full_strength_alone_and_moves_the_rest() -> None:
     network, image = dialled(), torch.rand(1, 3, 32, 48)
-    assert torch.allclose(network.at(1.0)(image), network(image), atol=1e-6)
+    full = network(image)
+    assert torch.allclose(network.at(1.0)(image), full, atol=1e-6)
     half = network.at(0.5)(image)
-    assert (half - network(image)).abs().max() > 0.01
-    blend = torch.lerp(image, network(image), 0.5)
+    assert (half - full).abs().max() > 0.01
+    blend = torch.lerp(torch.nn.functional.pad(image, (0, 0, 0, 0, 0, 1)), full, 0.5)
     assert (half - blend).abs().max() > 0.01
 
 
@@ -131,6 +148,7 @@ def test_the_fixed_network_is_what_training_sees() -> None:
 
 def test_a_new_dial_is_a_blend_and_a_network_without_one_stays_itself() -> None:
     network, image = Lite(replace(SMALL, dial=True)).train(), torch.rand(1, 3, 32, 32)
-    assert torch.allclose(network.at(0.4)(image), torch.lerp(image, network(image), 0.4), atol=1e-6)
+    blend = torch.lerp(torch.nn.functional.pad(image, (0, 0, 0, 0, 0, 1)), network(image), 0.4)
+    assert torch.allclose(network.at(0.4)(image), blend, atol=1e-6)
     plain = Lite(SMALL)
     assert plain.at(0.4) is plain

@@ -22,7 +22,7 @@ from scenivid.styles.published import fetch, import_checkpoint, models_dir
 from scenivid.styles.stylizer import LiteStylizer, TranslatorStylizer
 
 CPU = torch.device("cpu")
-PARAMS = LiteParams(widths=(16, 16, 16, 16), encode_blocks=(0, 0), middle_dilations=(), decode_blocks=(0, 0))
+PARAMS = LiteParams(widths=(16, 16, 16), encode_blocks=(0, 0), middle_dilations=(), decode_blocks=(0, 0))
 CARD = ModelCard("mine", "lite", dataclasses.asdict(PARAMS))
 SHINKAI = published.PUBLISHED[0]
 

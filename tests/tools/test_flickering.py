@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def _lite() -> Stylizer:
-    network = Lite(LiteParams(widths=(16, 16, 16, 16), middle_dilations=(1,), decode_blocks=(1, 1)))
+    network = Lite(LiteParams(widths=(16, 16, 16), middle_dilations=(1,), decode_blocks=(1, 1)))
     with torch.no_grad():  # a fresh lite is the identity: let its features reach the picture
         network.out.weight.normal_(std=0.05)
     return stylizer_for(network, ModelCard("toy", "lite"), CPU, "fp32", 0.0)

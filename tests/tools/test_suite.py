@@ -63,7 +63,7 @@ def test_a_part_of_a_suite_is_named() -> None:
 @pytest.fixture
 def style(tmp_path: Path) -> Path:
     """A small lite network that does something to the picture."""
-    params = LiteParams(widths=(16, 16, 16, 16), middle_dilations=(1,), decode_blocks=(1, 1))
+    params = LiteParams(widths=(16, 16, 16), middle_dilations=(1,), decode_blocks=(1, 1))
     network = Lite(params)
     with torch.no_grad():
         network.out.weight.normal_(std=0.03)

@@ -22,7 +22,7 @@ from scenivid.training.recipe import RunSettings, load_recipe
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TINY = Recipe(
     run=RunSettings(steps=6, log_every=2, sample_every=0, tensorboard=False, checkpoint_minutes=0),
-    network=LiteParams((16, 16, 16, 16), (0, 0), (1,), (0, 0), 16),
+    network=LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16, line=False),
     pairs=PairSettings(views=1, size=80, short_side=(80.0, 100.0)),
     weights=Weights(perceptual=0.0),
     crop=64,

@@ -49,7 +49,7 @@ class Recipe:
     """Where painted pairs are kept; none = OUT/pairs."""
     start: Path | None = None
     """A lite checkpoint to start from; none = from scratch."""
-    network: LiteParams = LiteParams(widths=(32, 64, 80, 80), middle_dilations=(1, 2))
+    network: LiteParams = LiteParams(line=False)
     strengths: tuple[float, ...] = ()
     """Strengths below 1 for a network with a dial: each is painted for a quarter of the pairs, and every
     second step trains one of them."""

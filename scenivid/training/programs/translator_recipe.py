@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +86,7 @@ class Recipe:
             raise ConfigError("ema must lie in [0, 1), constant in [0, 1], and betas takes two numbers")
         if self.lite.dial:
             raise ConfigError("lite.dial: only `train lite` trains a dial")
+        object.__setattr__(self, "lite", replace(self.lite, line=False))  # the paper's losses know no lines
         multiple = Lite.multiple if self.generator == "lite" else Translator.multiple
         if self.augment.size % multiple:
             raise ConfigError(f"augment.size {self.augment.size} must be a multiple of {multiple}")
