@@ -117,6 +117,14 @@ def discard(part: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+@atexit.register
+def discard_all() -> None:
+    """Remove what this process has not finished: a signal may come before a `with` guards it."""
+    for part, process in list(_unfinished.items()):
+        if process == os.getpid():  # a forked process leaves its parent's alone
+            discard(part)
+
+
 def _spare(target: Path, source: Path, output: Path) -> None:
     """Refuse an output whose making would cost the input, or a frame of it."""
     if not source.exists():
@@ -149,14 +157,6 @@ def _merge(part: Path, target: Path, overwrite: bool) -> None:
     for path in made:
         path.replace(target / path.name)
     part.rmdir()
-
-
-@atexit.register
-def _discard_all() -> None:
-    """What a signal has left between being made and being guarded by a `with`."""
-    for part, process in list(_unfinished.items()):
-        if process == os.getpid():  # a forked process leaves its parent's alone
-            discard(part)
 
 
 def _part(target: Path) -> Path:

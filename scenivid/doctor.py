@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from itertools import islice
+from pathlib import Path
 
 _MODULES = {
     "decord2": "decord",
@@ -27,6 +29,8 @@ _RIVALS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-head
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 _FOR_DEVELOPERS = {"dev"}
+_DAY_S = 24 * 3600.0
+_MOST_FOLDERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,12 @@ class Finding:
     """What is there, or what to do."""
 
 
-def examine() -> Iterator[Finding]:
-    """Check packages, devices, codecs, weights and folders, one after the other; never raises."""
+def examine(folders: Sequence[Path] = ()) -> Iterator[Finding]:
+    """Check packages, devices, codecs, weights and folders, one after the other; never raises.
+
+    Args:
+        folders: where to look for what killed runs have left, their subfolders included.
+    """
     yield from _packages()
     for subject, check in (
         ("CUDA", _cuda),
@@ -52,6 +60,7 @@ def examine() -> Iterator[Finding]:
         ("styles", _styles),
         ("RAFT", _raft),
         ("models folder", _folder),
+        ("left-overs", lambda: _left_overs(folders)),
     ):
         try:
             good, text = check()
@@ -166,6 +175,19 @@ def _folder() -> tuple[bool, str]:
     parent = next(folder for folder in (path, *path.parents) if folder.exists())
     good = os.access(parent, os.W_OK)
     return good, f"{path}" if good else f"{path} can't be written: set SCENIVID_HOME"
+
+
+def _left_overs(folders: Sequence[Path]) -> tuple[bool, str]:
+    from scenivid.aside import left_over
+    from scenivid.styles.published import models_dir
+
+    walks = (os.walk(folder) for folder in (*folders, models_dir()))
+    places = islice((Path(place) for walk in walks for place, _, _ in walk), _MOST_FOLDERS)
+    found = sorted({path for place in places for path in left_over(place, _DAY_S)})
+    if not found:
+        return True, "none older than a day"
+    names = ", ".join(str(path) for path in found[:5]) + (", …" if len(found) > 5 else "")
+    return True, f"{len(found)} of killed runs, which may be deleted: {names}"
 
 
 def _reason(exc: Exception) -> str:

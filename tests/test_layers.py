@@ -13,6 +13,7 @@ LEVEL = {
     "errors": 0,
     "aside": 1,
     "locks": 1,
+    "progress": 1,
     "devices": 1,
     "frames": 1,
     "ink": 1,
@@ -44,7 +45,7 @@ APART = {("training", "evaluation"), ("nets", "flow")}
 ONLY_IN = {
     "click": ("cli/",),
     "decord": ("video/reading/decord_reader.py",),
-    "rich": ("cli/",),
+    "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
     "scenedetect": ("cuts.py",),
     "torchvision": ("flow/raft.py", "perception/", "training/"),
 }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 import click
 
-from scenivid.errors import ScenividError
+from scenivid.cli.stopping import stopping_promptly
+from scenivid.cli.terminal import close, configure, fail, say
+from scenivid.errors import Cancelled, one_line
+from scenivid.signals import INTERRUPTED, cancellable
 
 COMMANDS = {
     "stylize": "Stylize a video or a folder of frames.",
@@ -54,12 +57,23 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error the user can mend, 2 wrong usage."""
+    """Run the command line and exit: 0 done, 1 an error the user can mend, 2 wrong usage.
+
+    130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a machine that is shared
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("SCENIVID_DEBUG") == "1"
-    _log_to_stderr(verbose="--verbose" in words or "-v" in words or debug)
-    sys.exit(_run(words, debug))
+    configure(verbose="--verbose" in words or "-v" in words, debug=debug)
+    prompt = arguments is None and words[:1] in (["stylize"], ["batch"])
+    try:
+        with cancellable(), stopping_promptly() if prompt else nullcontext():
+            status = _run(words, debug)
+    except (Cancelled, KeyboardInterrupt) as stop:  # between two lines of ours
+        status = stop.status if isinstance(stop, Cancelled) else INTERRUPTED
+    finally:
+        close()
+    sys.exit(status)
 
 
 def _run(words: list[str], debug: bool) -> int:
@@ -73,40 +87,16 @@ def _run(words: list[str], debug: bool) -> int:
         error.show()
         return 1
     except (KeyboardInterrupt, click.Abort):
-        _say("stopped; nothing was left half-written")
-        return 1
+        say("stopped; nothing was left half-written", "stopped")
+        return INTERRUPTED
+    except Cancelled as stop:
+        say(str(stop), "stopped")
+        return stop.status
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except ScenividError as error:
+    except Exception as error:  # the last place where a fault of ours can become a line
         if debug:
             raise
-        _say(f"error: {error}")
+        fail(one_line(error))
         return 1
-    except (MemoryError, RuntimeError) as error:
-        if debug or not _out_of_memory(error):
-            raise
-        _say("error: out of memory: use a smaller --batch or --tile, or --device cpu")
-        return 1
-
-
-def _out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def _say(line: str) -> None:
-    click.echo(" ".join(line.split()), err=True)
-
-
-class _Stderr(logging.Handler):
-    """Writes to whatever stderr is now: a progress bar may have put itself in front of it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    logger = logging.getLogger("scenivid")
-    logger.handlers[:] = [_Stderr()]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from scenivid.cli import terminal
 from scenivid.cli.options import Command
 
 
@@ -33,9 +32,6 @@ def command(style: str, device: str, precision: str, repeats: int, clip: Path | 
     if as_json:
         click.echo(json.dumps({**machine, "timings": [asdict(timing) for timing in timings]}))
         return
-    table = Table("stage", "what", "size", "ms per frame", box=None)
-    for timing in timings:
-        table.add_row(timing.stage, timing.what, timing.size, f"{timing.ms_per_frame:.1f}")
-    console = Console()
-    console.print(table)
-    console.print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    rows = [(timing.stage, timing.what, timing.size, f"{timing.ms_per_frame:.1f}") for timing in timings]
+    terminal.table(("stage", "what", "size", "ms per frame"), rows)
+    terminal.out(", ".join(f"{key} {value}" for key, value in machine.items()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from scenivid.cli import terminal
 from scenivid.cli.options import Command
 
 
@@ -22,4 +23,4 @@ def command(first: Path, second: Path, output: Path, stacked: bool, overwrite: b
     from scenivid.video.compare import compare
 
     compare(first, second, output, stacked=stacked, overwrite=overwrite)
-    click.echo(str(output))
+    terminal.out(str(output))

@@ -6,9 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from scenivid.cli import terminal
 from scenivid.cli.options import Command, Seconds
 from scenivid.cli.progress import shown
 
@@ -67,14 +66,11 @@ def flicker(
     )
     with shown("measuring") as tell:
         measured = evaluate_flicker(source, styled, per_frame, settings, tell)
-    table = Table("metric", "source", "per-frame", "output", "better")
-    for row in measured.table():
-        table.add_row(*row)
-    Console(stderr=True).print(table)
+    terminal.table(("metric", "source", "per-frame", "output", "better"), measured.table(), err=True)
     for warning in measured.warnings:
-        click.echo(f"note: {warning}", err=True)
+        terminal.say(warning)
     if report is not None:
-        click.echo(str(write_report(measured, report)), err=True)
+        terminal.say(str(write_report(measured, report)), "done")
     if as_json:
         click.echo(measured.to_json())
 
@@ -104,11 +100,8 @@ def images(generated: Path, style: Path, content: Path, device: str, as_json: bo
 
     with shown("measuring", "images") as tell:
         measured = evaluate_images(generated, style, content, ImagesSettings(device=device), tell)
-    table = Table("metric", "generated", "content", "better")
-    for row in measured.table():
-        table.add_row(*row)
-    Console(stderr=True).print(table)
+    terminal.table(("metric", "generated", "content", "better"), measured.table(), err=True)
     for warning in measured.warnings:
-        click.echo(f"note: {warning}", err=True)
+        terminal.say(warning)
     if as_json:
         click.echo(measured.to_json())

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from scenivid.cli import terminal
 from scenivid.cli.options import Command
 
 
@@ -35,11 +34,13 @@ def list_(as_json: bool) -> None:
             json.dumps([{**asdict(entry.card), "name": entry.name, "place": entry.place} for entry in found])
         )
         return
-    table = Table("name", "place", "network", "licence", "about", box=None)
-    for entry in found:
-        card = entry.card
-        table.add_row(entry.name, entry.place, card.architecture, card.licence, card.description)
-    Console().print(table)
+    terminal.table(
+        ("name", "place", "network", "licence", "about"),
+        [
+            (entry.name, entry.place, entry.card.architecture, entry.card.licence, entry.card.description)
+            for entry in found
+        ],
+    )
 
 
 @command.command("info", cls=Command, examples=("scenivid models info aozora",))
@@ -53,11 +54,11 @@ def info(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(card))
         return
-    table = Table("field", "value", box=None)
-    for key, value in card.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
-        table.add_row(key.replace("_", " "), text)
-    Console().print(table)
+    rows = [
+        (key.replace("_", " "), value if isinstance(value, str) else json.dumps(value, indent=1))
+        for key, value in card.items()
+    ]
+    terminal.table(("field", "value"), rows)
 
 
 @command.command("import", cls=Command, examples=("scenivid models import --help",))
@@ -68,7 +69,7 @@ def import_(file: Path, name: str | None) -> None:
     from scenivid.styles.published import import_checkpoint
 
     card = import_checkpoint(file, name)
-    click.echo(f"{card.name}: {card.licence}; use it with --style {card.name}")
+    terminal.out(f"{card.name}: {card.licence}; use it with --style {card.name}")
 
 
 @command.command("export", cls=Command, examples=("scenivid models export aozora aozora.onnx",))
@@ -79,4 +80,4 @@ def export(name: str, output: Path) -> None:
     from scenivid.styles.export import export_onnx
 
     export_onnx(name, output)
-    click.echo(str(output))
+    terminal.out(str(output))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import click
+
+from scenivid.cli import terminal
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -36,7 +40,9 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         """Exact seconds; a usage error for anything else."""
         if isinstance(value, Fraction):
             return value
-        parts = str(value).split(":")
+        parts = str(value)[:40].split(":")
+        if "e" in str(value).lower():  # 1e999999999 would take all memory
+            parts = []
         try:
             numbers = [Fraction(part) for part in parts]
         except (ValueError, ZeroDivisionError):
@@ -86,6 +92,24 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class Number(click.FloatRange):
+    """A number of a range; inf and nan, which no range keeps out, are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """The number; a usage error for anything else."""
+        number = float(super().convert(value, param, context))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number")
+        return number
+
+
+def progress_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--progress, --quiet and --log-file; `progress.metered` and `terminal` heed them."""
+    for option in reversed(_PROGRESS):
+        function = option(function)
+    return function
+
+
 def stylize_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """All options of `stylize` that `batch` shares."""
     for option in reversed(_STYLIZE):
@@ -97,7 +121,32 @@ def _flag(*names: str, help: str) -> click.Option:
     return click.Option(names, is_flag=True, expose_value=False, help=help)
 
 
-_UNIT = click.FloatRange(0, 1)
+def _progress(context: click.Context, parameter: click.Parameter, value: str) -> None:
+    context.meta["scenivid.progress"] = value
+    if value == "json":
+        terminal.as_json()
+
+
+def _quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        terminal.quiet()
+
+
+def _log_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None and not context.resilient_parsing:
+        terminal.also_to(value)
+
+
+_PROGRESS: list[Decorator] = [
+    click.option("--progress", type=click.Choice(["auto", "plain", "json"]), default="auto",
+                 show_default=True, expose_value=False, callback=_progress,
+                 help="On stderr: a bar on a terminal, lines elsewhere; json for front ends."),
+    click.option("--quiet", "-q", is_flag=True, expose_value=False, callback=_quiet,
+                 help="Tell errors only."),
+    click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
+                 callback=_log_file, help="Append every message, with its time, to this file."),
+]  # fmt: skip
+_UNIT = Number(0, 1)
 _STYLIZE: list[Decorator] = [
     click.option("--style", default="aozora", show_default=True, metavar="NAME|FILE",
                  help="A style's name, a .safetensors or .onnx file, or none (identity)."),
@@ -119,7 +168,7 @@ _STYLIZE: list[Decorator] = [
                  help="Translate in tiles of N pixels to save memory; never changes the result."),
     click.option("--codec", type=click.Choice(["h264", "hevc", "av1", "vp9", "prores", "ffv1"]),
                  help="[default: by the output's suffix; h264 for .mp4]"),
-    click.option("--crf", type=click.FloatRange(0, 63), help="Quality of the encoder: lower is better."),
+    click.option("--crf", type=Number(0, 63), help="Quality of the encoder: lower is better."),
     click.option("--pixel-format", metavar="NAME",
                  help="What is stored, by FFmpeg's name: yuv420p10, yuv422p, … [default: what players show]"),
     click.option("--decoder", type=click.Choice(["auto", "decord", "pyav"]), default="auto",

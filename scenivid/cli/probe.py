@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from scenivid.cli import terminal
 from scenivid.cli.options import Command
 
 
@@ -26,12 +25,11 @@ def command(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(values))
         return
-    table = Table("property", "value", box=None)
-    for key, value in values.items():
-        table.add_row(
-            key.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else str(value)
-        )
-    Console().print(table)
+    rows = [
+        (key.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else str(value))
+        for key, value in values.items()
+    ]
+    terminal.table(("property", "value"), rows)
 
 
 def _plain(value: Any) -> Any:

@@ -1,11 +1,13 @@
-"""Progress with rate and time left, on stderr, and only where a person is looking."""
+"""The progress of a run as a bar where a person is looking, and as lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,37 +17,84 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
-Tell = Callable[[int, int | None], None]
+from scenivid.cli import terminal
+from scenivid.cli.terminal import Mode, clean
+from scenivid.progress import Meter, Show, State
 
-
-class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} {self._unit}/s" if speed else "", style="cyan")
+_PLAIN_S, _JSON_S = 10.0, 1.0
+"""Least time between two lines."""
 
 
 @contextmanager
-def shown(title: str, unit: str = "frames") -> Iterator[Tell]:
-    """A bar; call what it yields with (done, expected or None)."""
-    if not sys.stderr.isatty():
-        yield lambda done, expected: None
-        return
+def metered(unit: str = "frames", files: int = 1) -> Iterator[Meter]:
+    """A meter whose states are shown as the options of the command say (see `options.progress_options`)."""
+    mode = _mode()
+    if terminal.formatter() is None:  # --quiet; the log file still gets its lines
+        yield Meter(_lines(_PLAIN_S, on_stderr=False), unit, files)
+    elif mode == "json":
+        yield Meter(_lines(_JSON_S), unit, files)
+    elif mode == "plain" or not sys.stderr.isatty():
+        yield Meter(_lines(_PLAIN_S), unit, files)
+    else:
+        with _bar() as show:
+            also = _lines(_PLAIN_S, on_stderr=False)
+            yield Meter(lambda state: (show(state), also(state))[0], unit, files)
+
+
+@contextmanager
+def shown(title: str, unit: str = "frames") -> Iterator[Callable[[int, int | None], None]]:
+    """The progress of one thing: call what this yields with (done, expected or None)."""
+    with metered(unit) as meter:
+        yield meter.begin(title)
+        meter.end()
+
+
+def _mode() -> Mode:
+    context = click.get_current_context(silent=True)
+    mode: Mode = context.meta.get("scenivid.progress", "auto") if context else "auto"
+    return mode
+
+
+def _lines(every_s: float, on_stderr: bool = True, clock: Callable[[], float] = time.monotonic) -> Show:
+    """The first state, then one in so many seconds, and each file's last."""
+    due = clock()
+
+    def show(state: State) -> None:
+        nonlocal due
+        if state.finished or clock() >= due:
+            due = clock() + every_s
+            terminal.progress_line(state, on_stderr)
+
+    return show
+
+
+class _Words(ProgressColumn):
+    """Rate and time left, as the meter has them."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields.get("words", "")), style="cyan")
+
+
+@contextmanager
+def _bar() -> Iterator[Show]:
     columns = [
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit),
-        TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), _Words(),
     ]  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task(title, total=None)
+        file = progress.add_task("", total=None)
+        whole = progress.add_task("files", total=None, visible=False)
 
-        def tell(done: int, expected: int | None) -> None:
-            progress.update(task, completed=done, total=expected)
+        def show(state: State) -> None:
+            words = state.line().partition(", ")[2]
+            progress.update(
+                file, description=clean(state.name), completed=state.done, total=state.total, words=words
+            )
+            if state.files > 1:
+                finished = state.file if state.finished else state.file - 1
+                progress.update(whole, completed=finished, total=state.files, visible=True)
 
-        yield tell
+        yield show

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from scenivid.cli.options import Command, Seconds, stylize_options
+from scenivid.cli import terminal
+from scenivid.cli.options import Command, Seconds, progress_options, stylize_options
 from scenivid.cli.progress import shown
 
 EXAMPLES = (
@@ -22,6 +23,7 @@ EXAMPLES = (
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
 @stylize_options
+@progress_options
 @click.option("--start", type=Seconds(), help="Begin this long after the first frame.")
 @click.option("--duration", type=Seconds(), help="Stop after this long.")
 def command(
@@ -42,9 +44,9 @@ def command(
     with shown(source.name) as tell:
         report = stylize(source, output, settings, tell)
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(
-        f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", err=True
+        terminal.say(note)
+    terminal.say(
+        f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", "done"
     )
     if as_json:
         click.echo(json.dumps(report.as_json()))

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from scenivid.cli.options import Command
+from scenivid.cli import terminal
+from scenivid.cli.options import Command, Number, progress_options
 from scenivid.cli.progress import shown
 
 PROGRAMS = {
@@ -35,13 +36,14 @@ EXAMPLES = (
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting; repeatable."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/PROGRAM]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop (and save) after this time.")
+@click.option("--minutes", type=Number(0, min_open=True), help="Stop (and save) after this time.")
 @click.option("--resume", is_flag=True, help="Insist on going on: an error if there is no run to resume.")
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Check the data, print sizes, parameters, steps and memory; train nothing.",
 )
+@progress_options
 def command(
     program: str,
     recipe: Path | None,
@@ -72,4 +74,4 @@ def command(
             dry_run=dry_run,
             progress=lambda now: tell(now.step, now.steps),
         )
-    click.echo("dry run: nothing was trained" if dry_run else str(path))
+    terminal.out("dry run: nothing was trained" if dry_run else str(path))

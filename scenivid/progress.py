@@ -1,0 +1,126 @@
+"""How far a run is: one model for the bar of a terminal, for lines in a log, and for front ends.
+
+meter = Meter(show, unit="frames", files=3)
+tell = meter.begin("clip.mp4", file=2)     # as `stylize` wants it: (done, expected or None)
+tell(8, 240)                               # calls show(State(...))
+meter.end()
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_WINDOW_S = 15.0
+"""The rate is that of so many seconds: long enough to be calm, short enough to notice a change."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is, of the file at hand and of everything."""
+
+    name: str
+    """What is worked at: a file, a training program."""
+    unit: str
+    """What is counted: "frames", "steps", …"""
+    done: int
+    total: int | None
+    """None where nobody knows."""
+    rate: float | None
+    """Units a second, lately; None at the beginning."""
+    eta_seconds: float | None
+    """What is left of the file at hand."""
+    seconds: float
+    """Since the file at hand began."""
+    file: int = 1
+    """Which of the files, from 1."""
+    files: int = 1
+    whole_eta_seconds: float | None = None
+    """What is left of all files, if those to come take as long as those before."""
+    finished: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, rounded for people's eyes."""
+        return {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+    def line(self) -> str:
+        """For a log: `[2/3] clip.mp4: 120 of 240 frames, 8.0 frames/s, 0:15 left, 1:02 in all`."""
+        place = f"[{self.file}/{self.files}] " if self.files > 1 else ""
+        total = f" of {self.total}" if self.total is not None else ""
+        parts = [f"{place}{self.name}: {self.done}{total} {self.unit}"]
+        if self.rate is not None:
+            parts.append(f"{self.rate:.{1 if self.rate >= 1 else 3}f} {self.unit}/s")
+        if self.finished:
+            parts.append(f"done in {_clock(self.seconds)}")
+        elif self.eta_seconds is not None:
+            parts.append(f"{_clock(self.eta_seconds)} left")
+            if self.files > 1 and self.whole_eta_seconds is not None:
+                parts.append(f"{_clock(self.whole_eta_seconds)} in all")
+        return ", ".join(parts)
+
+
+Show = Callable[[State], None]
+
+
+class Meter:
+    """Makes a `State` of every (done, expected) that it is told, and shows it."""
+
+    def __init__(
+        self, show: Show, unit: str = "frames", files: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._show, self._unit, self._files, self._clock = show, unit, files, clock
+        self._last: State | None = None
+        self._took: list[float] = []
+        """Seconds of each finished file."""
+
+    def begin(self, name: str, file: int = 1) -> Callable[[int, int | None], None]:
+        """Start counting a file; what is returned takes (done, expected or None)."""
+        self.end()
+        began = self._clock()
+        times = deque([(began, 0)])
+
+        def tell(done: int, expected: int | None) -> None:
+            now = self._clock()
+            times.append((now, done))
+            while len(times) > 2 and times[1][0] <= now - _WINDOW_S:
+                times.popleft()
+            (before, had), seconds = times[0], now - began
+            rate = (done - had) / (now - before) if now > before and done > had else None
+            eta = max(0, expected - done) / rate if rate and expected is not None else None
+            whole = None
+            if eta is not None:
+                mean = sum(self._took) / len(self._took) if self._took else seconds + eta
+                whole = eta + mean * (self._files - file)
+            state = State(name, self._unit, done, expected, rate, eta, seconds, file, self._files, whole)
+            self._last = state
+            self._show(state)
+
+        return tell
+
+    def end(self) -> None:
+        """The file at hand is finished; without one, nothing happens."""
+        last, self._last = self._last, None
+        if last is None:
+            return
+        self._took.append(last.seconds)
+        rate = last.done / last.seconds if last.seconds > 0 else None
+        values = asdict(last) | {"rate": rate, "eta_seconds": 0.0, "finished": True}
+        if last.file == last.files:
+            values["whole_eta_seconds"] = 0.0
+        self._show(State(**values))
+
+    def drop(self) -> None:
+        """The file at hand has failed: it doesn't count, and nothing is shown."""
+        self._last = None
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
