@@ -19,8 +19,8 @@ from torch import Tensor
 
 from scenivid.evaluation.fidelity import ssim_luma
 from scenivid.frames import to_float
+from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
-from scenivid.perception.frechet import frechet_distance
 from scenivid.styles.zoo import load_style
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan

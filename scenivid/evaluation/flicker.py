@@ -18,7 +18,7 @@ from scenivid.cuts import CutDetector
 from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DataError
 from scenivid.evaluation.lockstep import Window, open_together
-from scenivid.evaluation.perceptual import Networks, embed, load_networks
+from scenivid.evaluation.networks import Networks, embed, load_networks
 from scenivid.evaluation.results import FlickerReport
 from scenivid.evaluation.summary import summarise
 from scenivid.evaluation.tally import FlowBetween, Shown, Tally

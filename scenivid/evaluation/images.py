@@ -15,20 +15,19 @@ from torch import Tensor
 from scenivid.devices import resolve_device
 from scenivid.errors import DataError
 from scenivid.evaluation.fidelity import ssim_luma
-from scenivid.evaluation.perceptual import try_load
-from scenivid.evaluation.results import Row
-from scenivid.frames import to_float
-from scenivid.perception.distances import kernel_distance
-from scenivid.perception.features import (
+from scenivid.evaluation.networks import (
     NOT_AVAILABLE,
-    Distance,
     Features,
     load_inception,
     load_lpips,
     load_pooled_efficientnet,
     resize_clean,
+    try_load,
 )
-from scenivid.perception.frechet import frechet_distance
+from scenivid.evaluation.results import Row
+from scenivid.frames import to_float
+from scenivid.perception.distances import frechet_distance, kernel_distance
+from scenivid.perception.perceptual import PairDistance
 from scenivid.video.reading.images import frame_paths, read_image
 
 EFFNET_SIDE = 256
@@ -226,7 +225,7 @@ def _agreement(generated: Tensor, content: Tensor, indices: Sequence[tuple[int, 
     ]
 
 
-def _pair_rows(pairs: Sequence[tuple[Path, Path]], lpips: Distance | None, tell: _Progress) -> list[Row]:
+def _pair_rows(pairs: Sequence[tuple[Path, Path]], lpips: PairDistance | None, tell: _Progress) -> list[Row]:
     similar, apart = 0.0, 0.0
     for made, original in pairs:
         image, source = _read(made), _read(original)

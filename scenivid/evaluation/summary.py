@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scenivid.evaluation.lockstep import Window
-from scenivid.evaluation.perceptual import Networks
+from scenivid.evaluation.networks import NOT_AVAILABLE, Networks
 from scenivid.evaluation.results import FlickerReport, Row
 from scenivid.evaluation.tally import Tally
-from scenivid.perception.features import NOT_AVAILABLE
 
 SHARPNESS_FLOOR = 0.97
 """Below this share of the per-frame result's sharpness the flicker figures flatter the output."""

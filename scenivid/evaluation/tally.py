@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.evaluation.fidelity import Gradients, gradients, psnr, sharpness, ssim_luma
-from scenivid.evaluation.perceptual import Embedded, Networks, consistency
+from scenivid.evaluation.networks import Embedded, Networks, consistency
 from scenivid.evaluation.warping import masked_error, pair_flow, warp_error
 from scenivid.flow.farneback import farneback
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
 from importlib import resources
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
 from scenivid.frames import to_signed
-from scenivid.weights.published import Published, fetch_published
+from scenivid.weights.catalogue import RAFT_LARGE, RAFT_SMALL
+from scenivid.weights.published import fetch_published
+from scenivid.weights.torch_file import read_state
 
-PUBLISHED = {
-    name: Published(name, f"https://download.pytorch.org/models/{file}", file, file[-12:-4])
-    for name, file in (
-        ("raft-large", "raft_large_C_T_SKHT_V2-ff5fadd5.pth"),
-        ("raft-small", "raft_small_C_T_V2-01064c6d.pth"),
-    )
-}
-"""torchvision's files, whose names end with the beginning of their SHA-256; written out, since importing
-torchvision takes seconds that a run with DIS can do without."""
+_PUBLISHED = {weights.name: weights for weights in (RAFT_LARGE, RAFT_SMALL)}
 _EMBEDDED = {"raft-small": "raft_small.safetensors"}
 _MULTIPLE = 8
 _SMALLEST = 128
@@ -68,7 +59,7 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     Raises:
         CheckpointError: no weights to be had, or they are damaged or of another network.
     """
-    path = weights or cached(name) or embedded(name) or fetch_published(PUBLISHED[name])
+    path = weights or cached(name) or embedded(name) or fetch_published(_PUBLISHED[name])
     network = _build(name)
     state = read_state(path)
     wanted = network.state_dict()
@@ -92,7 +83,7 @@ def _build(name: str) -> nn.Module:
 
 def cached(name: str) -> Path | None:
     """The published weights in torch's download cache, or None."""
-    path = PUBLISHED[name].path
+    path = _PUBLISHED[name].path
     return path if path.is_file() else None
 
 
@@ -102,22 +93,3 @@ def embedded(name: str) -> Path | None:
         return None
     path = Path(str(resources.files("scenivid.weights") / _EMBEDDED[name]))
     return path if path.is_file() else None
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from `.safetensors`, or from `.pt`/`.pth` with weights_only=True.
-
-    Raises:
-        CheckpointError: no such file, or not a state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"no flow weights at {path}") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise CheckpointError(f"{path} can't be read as a torch state dict: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} is not a torch state dict (a dict of names and tensors)")
-    return state

@@ -22,6 +22,7 @@ from scenivid.nets.stylegan2_ops import (
     PixelNorm,
     Upsample,
 )
+from scenivid.weights.torch_file import read_torch
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 
@@ -254,15 +255,8 @@ def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
     Raises:
         CheckpointError: not there, not a torch file, or none of the three keys in it.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected a torch checkpoint with g_ema, g or d")
-    try:
-        # Published files keep the trainer's options beside the weights.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as exc:  # torch raises several unrelated types for a foreign or damaged file
-        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-        raise CheckpointError(f"{path}: can't be read as a torch checkpoint of weights ({reason})") from exc
+    # Published files keep the trainer's options beside the weights.
+    content = read_torch(path, allowed=[argparse.Namespace])
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path}: expected a dict with g_ema, g or d; got {type(content).__name__}")
     found = {key: dict(content[key]) for key in ("g_ema", "g", "d") if isinstance(content.get(key), Mapping)}

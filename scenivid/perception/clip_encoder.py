@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021) by open_clip, as a semantic encoder."""
+"""CLIP (Radford et al. 2021) in open_clip's implementation, as a semantic encoder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from torch import Tensor
 
 from scenivid.errors import CheckpointError
 from scenivid.perception.boxes import crop_boxes
+from scenivid.weights.catalogue import CLIP
+from scenivid.weights.published import fetch_published
+from scenivid.weights.torch_file import open_script, read_state
 
-MODEL, PRETRAINED = "ViT-B-32", "openai"
+MODEL = "ViT-B-32-quickgelu"
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _TEMPLATES = ("a {}.", "a picture of a {}.", "a scene in the style of a {}.", "the {} of a landscape.")
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 
 
 class ClipEncoder:
@@ -25,8 +30,6 @@ class ClipEncoder:
     """
 
     name = "clip"
-    mean = (0.48145466, 0.4578275, 0.40821073)
-    std = (0.26862954, 0.26130258, 0.27577711)
 
     def __init__(self, network: Any, model: str = MODEL) -> None:
         self.network, self.model = network, model
@@ -35,10 +38,10 @@ class ClipEncoder:
 
     def global_embedding(self, x: Tensor) -> Tensor:
         image = F.interpolate(x, size=(self.size,) * 2, mode="bicubic", align_corners=False, antialias=True)
-        return self._embed(image)
+        return self.embed(image)
 
     def patch_embeddings(self, x: Tensor, boxes: Tensor) -> Tensor:
-        return self._embed(crop_boxes(x, boxes, self.size)).view(x.shape[0], boxes.shape[0], -1)
+        return self.embed(crop_boxes(x, boxes, self.size)).view(x.shape[0], boxes.shape[0], -1)
 
     def distance(self, x: Tensor, reference: Tensor) -> Tensor:
         """1 − cos of the embeddings of a 2×2 grid of crops: CLIP has no maps worth an LPIPS."""
@@ -58,25 +61,39 @@ class ClipEncoder:
             means.append(F.normalize(self.network.encode_text(tokens).float()).mean(0))
         return F.normalize(means[1] - means[0], dim=0)
 
-    def _embed(self, image: Tensor) -> Tensor:
-        mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
+    def embed(self, image: Tensor) -> Tensor:
+        """Images that already have the network's size, [N, 3, size, size]: [N, D], L2-normalised."""
+        mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
         return F.normalize(self.network.encode_image((image - mean) / std).float())
 
 
-def load_clip(device: torch.device | str = "cpu", weights: Path | None = None) -> ClipEncoder:
-    """CLIP ViT-B/32 with OpenAI's weights, downloaded once by open_clip, or from a file.
+def load_clip(
+    device: torch.device | str = "cpu", weights: Path | None = None, download: bool = True
+) -> ClipEncoder:
+    """CLIP ViT-B/32 with OpenAI's weights, frozen.
+
+    Args:
+        weights: OpenAI's file, or a state dict with its names; None takes torch's cache.
+        download: fetch the file if it isn't there.
 
     Raises:
-        CheckpointError: the weights can't be had.
+        CheckpointError: the weights can't be had, or are another network's.
     """
-    pretrained = PRETRAINED if weights is None else str(weights)
-    if weights is not None and not weights.is_file():
-        raise CheckpointError(f"no CLIP weights at {weights}")
+    path = weights or fetch_published(CLIP, download)
+    state = _read(path)
+    network = open_clip.create_model(MODEL, pretrained=None)
     try:
-        network = open_clip.create_model(MODEL, pretrained=pretrained, force_quick_gelu=True, device=device)
-    except Exception as exc:  # huggingface_hub and urllib raise many types; the remedy is one
-        raise CheckpointError(
-            f"CLIP {MODEL} ({pretrained}) can't be loaded: {exc}; "
-            "download open_clip's file elsewhere and give its path as weights"
-        ) from exc
-    return ClipEncoder(network.requires_grad_(False).eval())
+        network.load_state_dict({key: value for key, value in state.items() if key not in _NOT_WEIGHTS})
+    except RuntimeError as exc:
+        raise CheckpointError(f"{path} doesn't hold CLIP ViT-B/32's weights") from exc
+    return ClipEncoder(network.requires_grad_(False).eval().to(device))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """OpenAI publishes TorchScript; others keep the same weights as a state dict."""
+    try:
+        return read_state(path)
+    except CheckpointError:
+        if not path.is_file():
+            raise
+        return dict(open_script(path).state_dict())

@@ -15,7 +15,8 @@ from torch import Tensor
 from scenivid.errors import ConfigError
 from scenivid.perception.boxes import pool_boxes
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
-from scenivid.perception.perceptual import Vgg19, load_vgg19, unit_distance
+from scenivid.perception.perceptual import unit_distance
+from scenivid.perception.vgg import Vgg19, load_vgg19
 
 EncoderName = Literal["efficientnet", "clip", "vgg19"]
 

@@ -9,19 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import pickle
 import re
 import tempfile
 import urllib.error
 import urllib.request
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import (
@@ -34,34 +27,17 @@ from scenivid.nets.checkpoint import (
     save_checkpoint,
 )
 from scenivid.nets.translator import Translator
-from scenivid.weights.published import retrieve
+from scenivid.weights.catalogue import NON_COMMERCIAL, SHINKAI
+from scenivid.weights.published import Published, retrieve
+from scenivid.weights.torch_file import read_state
 
-NON_COMMERCIAL = "S-Lab Licence 1.0 (non-commercial), of the Scenimefy authors"
 _LARGEST = 200_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Published:
-    """A weights file on the internet."""
-
-    name: str
-    file: str
-    url: str
-    licence: str
-    description: str
-
-
-PUBLISHED = (
-    Published(
-        "scenimefy-shinkai",
-        "Shinkai_net_G.pth",
-        "https://github.com/Yuxinn-J/Scenimefy/releases/download/v0.1.0/Shinkai_net_G.pth",
-        NON_COMMERCIAL,
-        "The official generator of Scenimefy, trained on frames of Makoto Shinkai's films",
-    ),
-)
+PUBLISHED = (SHINKAI,)
+"""The entries of the catalogue that are styles."""
 
 
 def models_dir() -> Path:
@@ -141,7 +117,10 @@ def check_name(name: str) -> str:
 
 
 def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:
-    tensors = _read_pickled(path) if _is_pickled(path) else read_tensors(path)
+    if _is_pickled(path):  # saved from a parallel wrapper, its names begin with "module."
+        tensors = {key.removeprefix("module."): value for key, value in read_state(path).items()}
+    else:
+        tensors = read_tensors(path)
     network = Translator()
     load_strictly(network, tensors, str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -156,20 +135,6 @@ def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:
         notes=f"converted from {path.name}, sha256 {digest}",
     )
     return network, card
-
-
-def _read_pickled(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as exc:
-        raise CheckpointError(
-            f"{path} is not a plain state dict, or it is damaged; expected only tensors ({_first_line(exc)})"
-        ) from exc
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()
-    ):
-        raise CheckpointError(f"{path} is not a flat state dict of tensors like Shinkai_net_G.pth")
-    return {key.removeprefix("module."): value for key, value in loaded.items()}
 
 
 def _is_pickled(path: Path) -> bool:
@@ -194,7 +159,3 @@ def _has_card(path: Path) -> bool:
 def _name_from(path: Path) -> str:
     known = {entry.file: entry.name for entry in PUBLISHED}
     return known.get(path.name, re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-").lower())
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]

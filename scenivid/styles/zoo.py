@@ -49,7 +49,7 @@ def entries() -> list[Entry]:
         card = ModelCard(
             entry.name,
             "translator",
-            description=entry.description,
+            description=entry.about,
             licence=entry.licence,
             commercial_use=False,
         )

@@ -54,6 +54,7 @@ from scenivid.training.log import RunLog
 from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
 from scenivid.training.watchdog import Sign, Watchdog
+from scenivid.weights.torch_file import read_torch
 
 logger = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
@@ -215,9 +216,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: damaged, or not one of ours.
     """
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as exc:  # torch.load fails with many types: zipfile, pickle, EOF, Runtime
-        raise CheckpointError(f"{path} can't be read ({exc}); delete it to start again") from exc
+        held = read_torch(path)
+    except CheckpointError as exc:
+        raise CheckpointError(f"{exc}; delete it to start again") from exc
     if not isinstance(held, dict) or not {"step", "recipe", "state", "rng"} <= held.keys():
         raise CheckpointError(f"{path} is not a checkpoint of a scenivid training run")
     return held

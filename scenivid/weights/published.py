@@ -26,12 +26,17 @@ class Published:
     """One file on the internet."""
 
     name: str
-    """For people: 'LPIPS backbone (AlexNet)'."""
+    """What it is called here."""
     url: str
+    """Where the publisher keeps it."""
     file: str
     """Name in torch's cache."""
     sha256: str = ""
     """Beginning of the file's SHA-256; empty where the publisher gives none."""
+    licence: str = ""
+    """Terms of the publisher."""
+    about: str = ""
+    """What it is, and what for."""
 
     @property
     def path(self) -> Path:

@@ -11,8 +11,8 @@ from make_frames import save, texture
 
 from scenivid.errors import DataError
 from scenivid.evaluation.images import ImagesSettings, evaluate_images, pair_names
+from scenivid.evaluation.networks import NOT_AVAILABLE, resize_clean
 from scenivid.perception.distances import kernel_distance
-from scenivid.perception.features import NOT_AVAILABLE, resize_clean
 
 QUICK = ImagesSettings(device="cpu", download=False)
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from scenivid.errors import CheckpointError
-from scenivid.evaluation.perceptual import consistency, load_networks
-from scenivid.perception import features
+from scenivid.evaluation import networks
+from scenivid.evaluation.networks import consistency, load_networks
+from scenivid.weights.catalogue import ALEXNET, CLIP, DINO, INCEPTION
 from scenivid.weights.published import Published, fetch_published
 
 CPU = torch.device("cpu")
@@ -30,10 +31,10 @@ def cache(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_without_weights_every_network_is_missing_and_none_is_random(cache: Path) -> None:
-    networks = load_networks(CPU, download=False)
-    assert networks.lpips is None and networks.clip is None and networks.dino is None
+    found = load_networks(CPU, download=False)
+    assert found.lpips is None and found.clip is None and found.dino is None
     with pytest.raises(CheckpointError, match=r"put it at .*inception-2015-12-05\.pt"):
-        features.load_inception(CPU, download=False)
+        networks.load_inception(CPU, download=False)
 
 
 def test_no_connection_is_noticed_quickly_and_named(cache: Path) -> None:
@@ -51,20 +52,20 @@ def test_lpips_fills_its_backbone_from_torchvisions_names(cache: Path) -> None:
     from torchvision.models import alexnet
 
     stored = alexnet(weights=None).state_dict()
-    torch.save(stored, cache / features.ALEXNET.file)
-    distance = features.load_lpips(CPU, download=False)
+    torch.save(stored, cache / ALEXNET.file)
+    distance = networks.load_lpips(CPU, download=False)
     first, second = torch.rand(2, 2, 3, 64, 64)
     assert distance(first, first).tolist() == [0.0, 0.0]
     assert bool((distance(first, second) > 0).all())
     # the same file gives the same network: nothing of it is left random
-    again = features.load_lpips(CPU, download=False)
+    again = networks.load_lpips(CPU, download=False)
     assert torch.equal(distance(first, second), again(first, second))
     torch.save(
         {name: value for name, value in stored.items() if "features.6" not in name},
-        cache / features.ALEXNET.file,
+        cache / ALEXNET.file,
     )
-    with pytest.raises(CheckpointError, match="AlexNet"):
-        features.load_lpips(CPU, download=False)
+    with pytest.raises(CheckpointError, match=r"alexnet: features\.6\.weight is missing"):
+        networks.load_lpips(CPU, download=False)
 
 
 def test_inception_is_fed_as_published(cache: Path) -> None:
@@ -82,13 +83,13 @@ def test_inception_is_fed_as_published(cache: Path) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.script(Base()).save(str(cache / features.INCEPTION.file))
-    embed = features.load_inception(CPU, download=False)
+        torch.jit.script(Base()).save(str(cache / INCEPTION.file))
+    embed = networks.load_inception(CPU, download=False)
     grey = embed(torch.full((2, 3, 40, 60), 1.0))
     assert torch.allclose(grey, torch.full((2, 3), (255 - 128) / 128), atol=1e-5)
-    (cache / features.INCEPTION.file).write_bytes(b"damaged")
-    with pytest.raises(CheckpointError, match="Inception"):
-        features.load_inception(CPU, download=False)
+    (cache / INCEPTION.file).write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="TorchScript"):
+        networks.load_inception(CPU, download=False)
 
 
 @pytest.mark.slow
@@ -98,18 +99,18 @@ def test_dino_and_clip_give_unit_vectors_and_refuse_foreign_files(cache: Path) -
 
     torch.save(
         timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0).state_dict(),
-        cache / features.DINO.file,
+        cache / DINO.file,
     )
     clip = open_clip.create_model("ViT-B-32-quickgelu", pretrained=None).state_dict()
-    torch.save({**clip, "input_resolution": torch.tensor(224)}, cache / features.CLIP.file)
+    torch.save({**clip, "input_resolution": torch.tensor(224)}, cache / CLIP.file)
     images = torch.rand(2, 3, 90, 120)
-    for load, size in ((features.load_dino, 768), (features.load_clip, 512)):
+    for load, size in ((networks.load_dino, 768), (networks.load_clip, 512)):
         vectors = load(CPU, download=False)(images)
         assert vectors.shape == (2, size)
         assert torch.allclose(vectors.norm(dim=1), torch.ones(2), atol=1e-5)
-    torch.save({"a": torch.zeros(1)}, cache / features.CLIP.file)
+    torch.save({"a": torch.zeros(1)}, cache / CLIP.file)
     with pytest.raises(CheckpointError):
-        features.load_clip(CPU, download=False)
+        networks.load_clip(CPU, download=False)
 
 
 def test_consistency_is_the_mean_of_two_cosines() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from scenivid.errors import DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
-from scenivid.perception.frechet import frechet_distance
+from scenivid.perception.distances import frechet_distance
 from scenivid.training.stylegan.diffaugment import AdaptiveProbability, diff_augment
 from scenivid.training.stylegan.losses import (
     discriminator_loss,

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from scenivid.errors import CheckpointError, ConfigError, DependencyError
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.training.loop import generator
+from scenivid.weights.catalogue import DEEPLAB
+from scenivid.weights.published import fetch_published
+from scenivid.weights.torch_file import read_state
 
 SegmenterName = Literal["clusters", "mask2former", "deeplab"]
 MASK2FORMER = "facebook/mask2former-swin-base-ade-semantic"
@@ -184,22 +187,16 @@ def _load_mask2former(device: torch.device | str, weights: Path | None) -> Mask2
 
 
 def _load_deeplab(device: torch.device | str, weights: Path | None) -> DeepLabSegmenter:
-    from torchvision.models.segmentation import DeepLabV3_ResNet50_Weights, deeplabv3_resnet50
+    from torchvision.models.segmentation import deeplabv3_resnet50
 
     network = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
-    url = DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1.url
     try:
-        if weights is not None:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-        else:
-            state = torch.hub.load_state_dict_from_url(
-                url, map_location="cpu", check_hash=True, progress=False
-            )
-        network.load_state_dict(state)
-    except Exception as exc:  # URLError, hash mismatch, damaged or foreign file: many types, one remedy
+        path = weights or fetch_published(DEEPLAB)
+        network.load_state_dict(read_state(path))
+    except (CheckpointError, RuntimeError) as exc:
         reason = str(exc).splitlines()[0]
         raise CheckpointError(
-            f"DeepLabV3 can't be loaded from {weights or url} ({reason}); give torchvision's "
-            f"{url.rpartition('/')[2]} as weights, or use the segmenter clusters"
+            f"DeepLabV3 can't be loaded ({reason}); give torchvision's {DEEPLAB.file} as weights, or use the "
+            "segmenter clusters"
         ) from exc
     return DeepLabSegmenter(network.to(device))

@@ -24,7 +24,6 @@ from torchvision.utils import flow_to_image
 
 from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError, DataError
-from scenivid.flow.raft import read_state
 from scenivid.nets.checkpoint import ModelCard, write_tensors
 from scenivid.training.data.motion import MotionRecipe, motion_pair
 from scenivid.training.log import grid
@@ -38,6 +37,7 @@ from scenivid.training.loop import (
 )
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
+from scenivid.weights.torch_file import read_state
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import ConfigError
+from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import EfficientNetLite0
-from scenivid.perception.frechet import frechet_distance
 from scenivid.training.recipe import harmless
 
 _CHUNK = 32
