@@ -1,43 +1,63 @@
-"""What a training step will need, told before it is begun: parameters, and memory from a dry pass."""
+"""What a training step will need, told before it is begun: the step itself, run on tensors without data."""
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
-def saved_bytes(forward: Callable[[], Any]) -> int:
-    """Bytes that autograd keeps for the backward pass of `forward`; on the meta device nothing is computed.
+def peak_bytes(run: Callable[[], object]) -> int:
+    """The most bytes of tensors alive at once while `run` runs, on tensors that have sizes but no data.
 
-    Weights are left out, and a tensor that is kept twice counts once.
+    `run` must make all its tensors itself, networks and optimisers included, and must not ask for a value
+    (`float(tensor)`). Workspaces of kernels and what an allocator wastes are left out.
     """
-    sizes: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            storage = tensor.untyped_storage()
-            sizes[storage._cdata] = storage.nbytes()
-            held.append(tensor)  # or its storage's address may be used again
-        return tensor
-
-    held: list[Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward()
-    return sum(sizes.values())
+    with warnings.catch_warnings(), FakeTensorMode(), _Living() as living:
+        warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copy.deepcopy asks
+        run()
+        peak: int = living.peak
+    return peak
 
 
-def estimate(parts: Mapping[str, nn.Module], averaged: nn.Module | None, saved: int) -> str:
-    """Parameter counts, and the memory of float32 weights, gradients, Adam's moments and `saved`."""
+def estimate(parts: Mapping[str, nn.Module], peak: int) -> str:
+    """Parameter counts, and the memory that a step needs at its peak."""
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
-    fixed = 4 * 4 * sum(counts.values())
-    if averaged is not None:
-        fixed += 4 * sum(p.numel() for p in averaged.parameters())
     lines = [f"{name}: {count:,} parameters" for name, count in counts.items()]
-    lines.append(
-        f"memory: about {(fixed + saved) / 1e9:.2f} GB "
-        f"({fixed / 1e9:.2f} weights and optimiser, {saved / 1e9:.2f} activations)"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"memory: about {peak / 1e9:.2f} GB at the peak of a step"])
+
+
+class _Living(TorchDispatchMode):
+    """Counts the bytes of storages that are made under it, until they are freed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak = self._now = 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        output = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(output):
+            if isinstance(leaf, Tensor):
+                self._count(leaf)
+        return output
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key not in self._sizes:
+            self._sizes[key] = storage.nbytes()
+            self._now += storage.nbytes()
+            self.peak = max(self.peak, self._now)
+            weakref.finalize(storage, self._free, key)
+
+    def _free(self, key: int) -> None:
+        self._now -= self._sizes.pop(key)

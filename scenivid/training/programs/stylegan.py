@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,9 +27,10 @@ from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet, Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
-from scenivid.training.memory_estimate import estimate, saved_bytes
+from scenivid.training.memory_estimate import estimate, peak_bytes
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
+from scenivid.training.stylegan.losses import mix_styles
 from scenivid.training.stylegan.realism import Realism, RealismSettings
 from scenivid.training.world import World, open_world
 
@@ -150,17 +151,31 @@ def open_realism(images: ImageSet | MemorySet, settings: RealismSettings, world:
 def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
     """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
     with torch.device("meta"):
-        g, d = Generator(params), Discriminator(params)
-        w = torch.zeros(gan.batch, params.style_dim)
-        noise = [torch.zeros(gan.batch, 1, side, side) for side in g.noise_sides]
-        images = torch.zeros(gan.batch, 3, params.size, params.size)
-    half = 2 if gan.precision == "bf16" else 1
-    # G's step holds G and D, D's step D twice; R1's double pass is about twice D in float32.
-    d_bytes = saved_bytes(lambda: d(images))
-    saved = max(saved_bytes(lambda: g(w, noise)) // half + d_bytes // half, 2 * d_bytes)
-    return estimate({"generator": g, "discriminator": d}, averaged=g, saved=saved) + (
+        parts = {"generator": Generator(params), "discriminator": Discriminator(params)}
+    return estimate(parts, peak_bytes(lambda: _rehearse(params, gan))) + (
         f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
     )
+
+
+class _Rehearsal(Gan):
+    """A Gan whose draws ask for no values, so that it runs on tensors without data."""
+
+    def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+        first = self.g.style(torch.randn(count, self.g.params.style_dim))
+        return mix_styles(first, first, 1, self.g.params.latents), self.g.make_noise(count, rng)
+
+    def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        return images
+
+
+def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
+    """One step with all that it keeps in memory, regularisers included, for `memory_estimate.peak_bytes`."""
+    settings = replace(settings, augment="none")
+    gan = _Rehearsal(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
+    real = torch.empty(settings.batch, 3, params.size, params.size)
+    for _ in range(2):
+        gan.discriminator_step(real, 0)
+        gan.generator_step(0)
 
 
 def _networks(recipe: Recipe) -> tuple[Generator, Discriminator]:

@@ -5,12 +5,11 @@ Both `program_stylegan` and `program_finetune` train through it. Source: Karras 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,7 @@ from scenivid.training.stylegan.losses import (
 )
 from scenivid.training.world import World
 
+Net = TypeVar("Net", bound=nn.Module)
 NETWORKS = "stylegan2.pt"
 """What a run leaves in its folder besides the checkpoint: the networks in the published layout."""
 Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
@@ -91,9 +91,10 @@ class Gan:
     ) -> None:
         self.settings, self.seed, self.world, self.device = settings, seed, world, world.device
         device = world.device
-        self.g, self.d = g.to(device).train(), d.to(device).train()
-        self.ema = copy.deepcopy(self.g).eval().requires_grad_(False)
-        self.path_mean = PathMean().to(device)
+        self.g, self.d = _moved(g, device).train(), _moved(d, device).train()
+        self.ema = _moved(Generator(g.params), device).eval().requires_grad_(False)
+        self.ema.load_state_dict(g.state_dict())
+        self.path_mean = _moved(PathMean(), device)
         self.ada = AdaptiveProbability(1.0 if settings.augment == "diffaugment" else 0.0)
         freeze(self.g, self.d, settings)
         self.g_weights = [p for p in self.g.parameters() if p.requires_grad]
@@ -203,6 +204,12 @@ class Gan:
         return torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"
         )
+
+
+def _moved(net: Net, device: torch.device) -> Net:
+    """On the device; what is there already isn't touched, as tensors without data can't be moved."""
+    there = all(tensor.device == device for tensor in net.state_dict().values())
+    return net if there else net.to(device)
 
 
 def freeze(g: Generator, d: Discriminator, settings: GanSettings) -> None:

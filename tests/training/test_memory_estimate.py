@@ -1,0 +1,97 @@
+"""What a dry run says of memory is what a step then takes."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from torch.profiler import ProfilerActivity, profile
+
+from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
+from scenivid.nets.stylegan2_discriminator import Discriminator
+from scenivid.training.memory_estimate import peak_bytes
+from scenivid.training.programs import stylegan, translator
+from scenivid.training.programs.translator_recipe import Recipe, open_sets
+from scenivid.training.recipe import load_recipe
+from scenivid.training.stylegan.gan import Gan, GanSettings
+from scenivid.training.world import World
+
+
+pytestmark = pytest.mark.slow
+
+
+def measured(run: Callable[[], object]) -> int:
+    """Peak of the CPU allocator's balance while `run` runs, in bytes."""
+    gc.collect()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        run()
+    assert recorded.profiler is not None and recorded.profiler.kineto_results is not None
+    balance = peak = 0
+    for event in sorted(recorded.profiler.kineto_results.events(), key=lambda event: int(event.start_ns())):
+        if event.name() == "[memory]":
+            balance += event.nbytes()
+            peak = max(peak, balance)
+    return peak
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for side in ("photos", "paintings", "pairs/source", "pairs/target"):
+        (folder / side).mkdir(parents=True)
+        for number in range(2):
+            pixels = np.random.default_rng(number).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / side / f"{number}.png"), pixels)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator() -> Iterator[None]:
+    """Accelerate keeps one state a process; other tests want theirs."""
+    AcceleratorState._reset_state(True)
+    yield
+    AcceleratorState._reset_state(True)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("size", [32, 64, 96])
+def test_a_translator_s_step_takes_what_was_estimated(data: Path, size: int, precision: str) -> None:
+    settings = [f"{name}={data / name}" for name in ("photos", "paintings", "pairs")]
+    settings += [f"augment.size={size}", f"precision={precision}", "batch=2", "workers=0", "device=cpu"]
+    settings += [
+        "translator.width=16",
+        "discriminator_width=16",
+        "contrast.places=64",
+        "weights.temporal=1.0",
+    ]
+    recipe = load_recipe(Recipe, None, settings)
+
+    def run() -> None:
+        with translator.TranslatorProgram(recipe, open_sets(recipe)) as program:
+            program.step(0)
+            program.step(1)
+
+    told = float(re.findall(r"memory: about ([\d.]+) GB", translator.describe(recipe))[0]) * 1e9
+    estimated = peak_bytes(lambda: translator._rehearse(recipe))
+    assert estimated == pytest.approx(measured(run), rel=0.2)
+    assert told == pytest.approx(estimated, abs=0.005e9)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_stylegan_s_step_takes_what_was_estimated(precision: str) -> None:
+    params, settings = StyleGAN2Params(32, 1 / 16, 64, 2), GanSettings(batch=4, precision=precision)  # type: ignore[arg-type]
+
+    def run() -> None:
+        gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
+        for _ in range(2):
+            gan.discriminator_step(torch.rand(4, 3, 32, 32) * 2 - 1, 0)
+            gan.generator_step(0)
+
+    assert peak_bytes(lambda: stylegan._rehearse(params, settings)) == pytest.approx(measured(run), rel=0.2)
