@@ -162,10 +162,7 @@ def bits(layout: VideoFormat) -> int:
 
 
 class RgbConverter:
-    """Turn decoded frames into planar full-range RGB, by the matrix and range of `color`.
-
-    Transparent pictures are composited over black.
-    """
+    """Turn decoded frames into planar full-range RGB, by the matrix and range of `color`."""
 
     def __init__(self, color: ColorInfo) -> None:
         """Raises InputError for a matrix that swscale can't invert."""
@@ -179,7 +176,16 @@ class RgbConverter:
         self._scaler = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> list[Plane]:
-        """The planes R, G, B of `frame`, each [H, W], uint8, or uint16 where it has more than 8 bits."""
+        """The planes R, G, B of `frame`, as `planes` gives them, laid on black."""
+        planes = self.planes(frame)
+        return planes if len(planes) == 3 else [over_black(plane, planes[3]) for plane in planes[:3]]
+
+    def planes(self, frame: VideoFrame) -> list[Plane]:
+        """The planes of `frame`, each [H, W], uint8, or uint16 where it has more than 8 bits.
+
+        They are R, G, B and, where the format has one, the opacity. Colour is not multiplied by it, but black
+        where it is 0.
+        """
         layout = frame.format
         depth = bits(layout)
         alpha = has_alpha(layout)
@@ -204,7 +210,8 @@ class RgbConverter:
             planes = [np.take(table, plane) for plane in planes]
         if rest:
             opacity = np.take(_to_full_scale(depth, True), rest[0]) if depth > 8 else rest[0]
-            planes = [_over_black(plane, opacity) for plane in planes]
+            hidden = opacity == 0
+            planes = [*(np.where(hidden, 0, plane).astype(dtype) for plane in planes), opacity]
         return planes
 
 
@@ -234,7 +241,8 @@ def _expansion(depth: int) -> npt.NDArray[Any]:
     return table
 
 
-def _over_black(plane: Plane, alpha: Plane) -> Plane:
+def over_black(plane: Plane, alpha: Plane) -> Plane:
+    """One colour of a picture laid on black: plane·alpha, rounded, of the same dtype and shape."""
     white = int(np.iinfo(plane.dtype).max)
     product = plane.astype(np.uint32) * alpha
     composite: Plane = ((product + white // 2) // white).astype(plane.dtype)

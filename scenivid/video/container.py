@@ -35,19 +35,29 @@ PATIENCE = 10.0
 """Seconds until somebody must have begun to write into a pipe."""
 
 
-def open_container(path: Path, pipe: IO[bytes] | None = None) -> InputContainer:
+def open_container(
+    path: Path, pipe: IO[bytes] | None = None, max_pixels: int | None = None
+) -> InputContainer:
     """Open `path` for reading: the file of exactly this name, and nothing that it refers to.
 
     Args:
         path: a file.
         pipe: read instead, where `path` is a pipe; not closed with the container.
+        max_pixels: larger pictures are not decoded to learn what they are.
 
     Raises:
         InputError: missing, not permitted, or no container that holds its own media.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
     try:
-        return av.open(pipe or address(path), "r", container_options=options, metadata_errors="replace")
+        return av.open(
+            pipe or address(path),
+            "r",
+            options=limits,
+            container_options=options,
+            metadata_errors="replace",
+        )
     except FileNotFoundError as exc:
         raise InputError(f"{path}: no such file") from exc
     except PermissionError as exc:
@@ -99,6 +109,26 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise InputError(f"{path}: its video codec is unknown to this build of FFmpeg")
     return stream
+
+
+def check_size(stream: VideoStream, path: Path, max_pixels: int) -> None:
+    """Refuse a picture that is too large, by what the header says, and keep the decoder from making one.
+
+    Raises:
+        InputError: more than `max_pixels`, or no size at all.
+    """
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > max_pixels:
+        raise too_large(path, width, height, max_pixels)
+    stream.codec_context.options = {"max_pixels": str(max_pixels)}
+
+
+def too_large(path: Path, width: int, height: int, max_pixels: int) -> InputError:
+    """The error for a picture beyond the limit."""
+    return InputError(
+        f"{path}: a picture of {width}x{height} has {width * height / 1e6:.0f} million pixels, more than the"
+        f" {max_pixels / 1e6:g} million allowed; raise --max-pixels if it is meant"
+    )
 
 
 def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:

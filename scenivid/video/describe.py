@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
-from scenivid.video.color import bits, color_info
+from scenivid.video.color import bits, color_info, has_alpha
 from scenivid.video.info import AudioInfo, VideoInfo
 
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -80,6 +80,7 @@ def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, 
             if track.codec_context is not None
         ),
         subtitles=len(container.streams.subtitles),
+        alpha=_transparent(frame),
     )
 
 
@@ -92,7 +93,10 @@ def orientation(frame: VideoFrame, path: Path) -> tuple[int, bool]:
     Raises:
         InputError: any other angle.
     """
-    side_data = cast(Mapping[Type, Buffer], frame.side_data)
+    try:
+        side_data = cast(Mapping[Type, Buffer], frame.side_data)
+    except ValueError:  # PyAV knows not every kind of side data, and then gives none of it
+        return round(-frame.rotation) % 360 // 90 * 90, False
     data = side_data.get(Type.DISPLAYMATRIX)
     if data is None:
         return 0, False
@@ -116,6 +120,15 @@ _ORIENTATIONS = {
     (0, 1, 1, 0): (270, True),
     (0, 0, 0, 0): (0, False),
 }
+
+
+def _transparent(frame: VideoFrame) -> bool:
+    """Whether the frames have an opacity to keep; palettes all could, so there the first must use it."""
+    if not has_alpha(frame.format):
+        return False
+    if not frame.format.has_palette and frame.format.name not in {"bgra", "rgb32", "rgb32_1"}:
+        return True
+    return bool((frame.reformat(format="rgba").to_ndarray()[..., 3] < 255).any())
 
 
 def _chroma(layout: VideoFormat) -> str:

@@ -20,6 +20,9 @@ class ColorInfo:
     tagged: bool
     """True where the file says so itself, False where `matrix` and the rest are our guess."""
 
+    remarks: tuple[str, ...] = ()
+    """What the user should know about the guess, in sentences."""
+
     @property
     def hdr(self) -> bool:
         """True for PQ and HLG."""

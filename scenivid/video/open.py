@@ -13,15 +13,18 @@ from av.video.frame import VideoFrame
 from scenivid.errors import ConfigError, InputError
 from scenivid.frames import Clip
 from scenivid.video.color import has_alpha
-from scenivid.video.container import first_frame, is_pipe, open_container, video_stream
+from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe, orientation
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import images
+from scenivid.video.reading.clips import clips_of
+from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader, first_frame_of, most_frames
-from scenivid.video.reading.pyav_reader import ONE_TO_ONE, clips_of, pipe_reader, pyav_clips, pyav_reader
+from scenivid.video.reading.findings import Findings
+from scenivid.video.reading.pyav_reader import pipe_reader, pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.reading.settings import ReadSettings
-from scenivid.video.reading.timeline import Timeline, milliseconds, read_timeline
+from scenivid.video.reading.times.timeline import ONE_TO_ONE, Timeline, read_timeline
 
 DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""
@@ -30,17 +33,18 @@ AGREEMENT = 1.0
 """Mean absolute difference, in 1/255, up to which decord's first frame counts as the right one."""
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
     """What a video file, a folder of frames or a still image says about itself.
 
     Raises:
         InputError: it can't be read.
     """
+    how = how or ReadSettings()
     if is_pipe(path):
         raise InputError(f"{path}: a pipe can't be looked at without using it up")
     if _is_frames(path):
-        return images.describe_frames(path)
-    return _probe(path)[0]
+        return images.describe_frames(path, how)
+    return _probe(path, how)[0]
 
 
 def open_video(
@@ -63,6 +67,7 @@ def open_video(
         InputError: it can't be read, ends too early, or holds no frame in the part asked for.
         ConfigError: no such decoder, a negative start, an empty duration.
     """
+    how = how or ReadSettings()
     if decoder not in DECODERS:
         raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {decoder!r}")
     if start is not None and start < 0:
@@ -70,33 +75,33 @@ def open_video(
     if duration is not None and duration <= 0:
         raise ConfigError(f"duration must be positive, got {float(duration)} s")
     if _is_frames(path):
-        info = images.describe_frames(path)
-        return images.images_reader(info, _image_window(info, start, duration))
+        info = images.describe_frames(path, how)
+        return images.images_reader(info, _image_window(info, start, duration), how)
+    if how.rate_hz is not None:
+        raise ConfigError(f"{path} has frame times of its own: --fps is for folders of frames")
     if is_pipe(path):
         if decoder == "decord" or start or duration is not None:
             raise InputError(f"{path}: a pipe can only be read whole, and only by --decoder pyav")
-        return pipe_reader(path)
-    info, frame = _probe(path)
-    with open_container(path) as container:
-        timeline = read_timeline(container, video_stream(container, path), path)
-    if timeline is None:
-        if decoder == "decord" or start or duration is not None:
-            raise InputError(
-                f"{path}: its packets carry no times; only --decoder pyav can read it, and only whole"
-            )
-        return pyav_reader(info, None, None, "packets without times")
+        return pipe_reader(path, how)
+    info, frame = _probe(path, how)
+    timeline = read_timeline(path, info.stream_index, frame, info.rate_hz)
     info = _timed(info, timeline)
-    window = _window(info, timeline, start, duration)
+    window = timeline.window(start, duration)
+    findings = Findings(path, how.strict)
+    _say_about_colour(info, findings)
+    say_what_is_missing(info, timeline, window, start, duration, how, findings)
+    if not window:
+        raise _empty(info, start)
     if decoder == "decord":
-        return decord_reader(info, timeline, window, "asked for")
+        return decord_reader(info, timeline, window, "asked for", known=findings)
     reason = "asked for" if decoder == "pyav" else _why_not_decord(info, frame, timeline, window)
     if reason:
-        return pyav_reader(info, timeline, window, reason)
+        return pyav_reader(info, timeline, window, how, reason, findings)
 
-    def instead(left: range, batch: int) -> Generator[Clip, None, None]:
-        return pyav_clips(info, timeline, left, batch)
+    def instead(left: range, batch: int, found: Findings) -> Generator[Clip, None, None]:
+        return pyav_clips(info, timeline, left, how, batch, found)
 
-    return decord_reader(info, timeline, window, "8 bits", instead)
+    return decord_reader(info, timeline, window, "8 bits", instead, findings)
 
 
 def _is_frames(path: Path) -> bool:
@@ -106,11 +111,17 @@ def _is_frames(path: Path) -> bool:
     return still and not images.is_animated(path)
 
 
-def _probe(path: Path) -> tuple[VideoInfo, VideoFrame]:
-    with open_container(path) as container:
+def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
+    with open_container(path, max_pixels=how.max_pixels) as container:
         stream = video_stream(container, path)
+        check_size(stream, path, how.max_pixels)
         frame = first_frame(container, stream, path)
         return describe(container, stream, frame, path), frame
+
+
+def _say_about_colour(info: VideoInfo, findings: Findings) -> None:
+    for note in info.color.remarks:
+        findings.note(note)
 
 
 def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, window: range) -> str | None:
@@ -121,8 +132,12 @@ def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, wind
         return f"{info.bit_depth} bits"
     if has_alpha(frame.format):
         return "transparency"
+    if frame.interlaced_frame:
+        return "interlaced"
     if info.codec not in ONE_TO_ONE:
         return f"{info.codec}: packets aren't frames"
+    if timeline.counted:
+        return "frame times that only decoding tells"
     if not info.container.startswith(("mov,", "matroska,")) or (
         info.container.startswith("matroska,") and info.codec == "vp9"  # as browsers record
     ):
@@ -142,7 +157,7 @@ def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, wind
 
 def _why_not_equal(info: VideoInfo, frame: VideoFrame, timeline: Timeline) -> str | None:
     """Decode the first frame both ways: a wrong stream, matrix, range or rotation shows."""
-    ours = next(clips_of(iter([frame]), info, 1)).pixels[0]
+    ours = next(clips_of(iter([frame]), info, 1, Findings(info.path))).pixels[0]
     try:
         theirs = first_frame_of(info, timeline)
     except InputError as exc:
@@ -165,21 +180,6 @@ def _timed(info: VideoInfo, timeline: Timeline) -> VideoInfo:
         rate_hz=rate,
         duration=between + (timeline.durations[-1] * timeline.time_base or 1 / rate),
     )
-
-
-def _window(info: VideoInfo, timeline: Timeline, start: Fraction | None, duration: Fraction | None) -> range:
-    window = timeline.window(start, duration)
-    if timeline.incomplete:
-        end = timeline.seconds(len(timeline))
-        if duration is None or (start or 0) + duration > end:
-            announced = f" of the {timeline.announced} frames announced" if timeline.announced else " frames"
-            raise InputError(
-                f"{info.path}: incomplete: the data end after {len(timeline)}{announced};"
-                f" add --duration {milliseconds(end)} to use what there is"
-            )
-    if not window:
-        raise _empty(info, start)
-    return window
 
 
 def _image_window(info: VideoInfo, start: Fraction | None, duration: Fraction | None) -> range:

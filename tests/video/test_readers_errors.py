@@ -178,7 +178,7 @@ def test_the_standard_input_is_a_pipe_too(shelf: Shelf, monkeypatch: pytest.Monk
 def test_a_stream_without_times_is_read_at_its_rate(shelf: Shelf, suffix: str) -> None:
     made = shelf.take(make_clips.write_clip, suffix, matrix=1)
     with open_video(made.path) as reader:
-        assert reader.decoder == "pyav (packets without times)"
+        assert reader.decoder == "pyav (frame times that only decoding tells)"
         times = [time for clip in reader.clips(5) for time in clip.pts]
     assert [time - times[0] for time in times] == list(made.pts)
 
@@ -201,10 +201,14 @@ def test_a_recording_that_begins_inside_a_group_begins_with_its_first_key_frame(
 
 
 @pytest.mark.parametrize("decoder", ["auto", "pyav"])
-def test_a_change_of_size_is_refused_where_it_happens(tmp_path: Path, decoder: str) -> None:
+def test_a_change_of_size_is_scaled_to_the_first_with_a_note(tmp_path: Path, decoder: str) -> None:
     first = make_clips.write_clip(tmp_path / "first.ts", matrix=1)
     second = make_clips.write_clip(tmp_path / "second.ts", size=(128, 64), ticks=range(12, 24), matrix=1)
     path = tmp_path / "both.ts"
     path.write_bytes(first.path.read_bytes() + second.path.read_bytes())
-    with pytest.raises(InputError, match="changes from 112x64 to 128x64"):
-        read_all(path, decoder)
+    with open_video(path, decoder) as reader:
+        frames = [frame for clip in reader.clips(4) for frame in clip.pixels]
+        notes = reader.notes
+    assert [make_clips.index_of(frame.numpy()) for frame in frames] == [*range(12), *range(12)]
+    assert all(frame.shape == (3, 64, 112) for frame in frames)
+    assert notes == ("the picture size changes from 112x64 to 128x64 at 0.480 s: scaled to the first",)

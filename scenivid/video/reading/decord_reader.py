@@ -26,7 +26,7 @@ from scenivid.frames import Clip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
-from scenivid.video.reading.timeline import Timeline, milliseconds
+from scenivid.video.reading.times.timeline import Timeline, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def decord_reader(
     timeline: Timeline,
     window: range,
     reason: str,
-    instead: Callable[[range, int], Generator[Clip, None, None]] | None = None,
+    instead: Callable[[range, int, Findings], Generator[Clip, None, None]] | None = None,
+    known: Findings | None = None,
 ) -> ThreadedReader:
     """Read `info.path`.
 
@@ -53,6 +54,7 @@ def decord_reader(
         window: indices of the frames wanted.
         reason: why decord, for `decoder`.
         instead: makes clips of the frames left, in batches, should decord fail on the way.
+        known: what was found on opening.
     """
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
@@ -65,9 +67,11 @@ def decord_reader(
             if instead is None:
                 raise
             _log.info("%s; PyAV goes on", exc)
-            yield from instead(range(done, window.stop), batch)
+            yield from instead(range(done, window.stop), batch, findings)
 
-    return ThreadedReader(info, f"decord ({reason})", len(window), produce)
+    return ThreadedReader(
+        info, f"decord ({reason})", len(window), produce, known, known is not None and known.strict
+    )
 
 
 def _clips(info: VideoInfo, timeline: Timeline, window: range, batch: int) -> Generator[Clip, None, None]:

@@ -20,7 +20,9 @@ class Findings:
             strict: damage is an error.
             before: what was known already.
         """
-        self._path, self._strict = path, strict
+        self._path = path
+        self.strict = strict
+        """Whether damage is an error."""
         self._notes: list[str] = list(before.notes) if before is not None else []
         self.frames_lost: int = before.frames_lost if before is not None else 0
         """Frames that damage took, as far as the source tells."""
@@ -41,7 +43,7 @@ class Findings:
         Raises:
             InputError: `strict` was asked for.
         """
-        if self._strict:
+        if self.strict:
             raise InputError(f"{self._path}: damaged: {text} (only a note without --strict)")
         self.frames_lost += lost
         self.note(f"damaged: {text}")

@@ -1,9 +1,11 @@
-"""Frame folders: a directory of still images read as a video of 24 frames a second."""
+"""Frame folders: a directory of still images read as a video of 24 frames a second, or as many as asked."""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
+from scenivid.video.color import over_black
+from scenivid.video.container import too_large
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
+from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes taken for frames, lower case."""
@@ -29,7 +35,7 @@ RATE_HZ = Fraction(24)
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key under which frame2.png comes before frame10.png."""
     parts = re.split(r"(\d+)", name.lower())
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def frame_paths(folder: Path) -> list[Path]:
@@ -50,26 +56,27 @@ def frame_paths(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (natural_key(path.name), path.name))
 
 
-def describe_frames(folder: Path) -> VideoInfo:
-    """What the folder's first frame says; pts are i/24 s.
+def describe_frames(folder: Path, how: ReadSettings) -> VideoInfo:
+    """What the folder's first frame says; pts are i/rate s.
 
     Raises:
-        InputError: no frames, or the first can't be read.
+        InputError: no frames, or the first can't be read or is too large.
     """
     paths = frame_paths(folder)
-    first = read_image(paths[0])
+    first = read_picture(paths[0], how.max_pixels)
     height, width = first.shape[:2]
+    rate = how.rate_hz or RATE_HZ
     return VideoInfo(
         path=folder,
         width=width,
         height=height,
         rotation=0,
         sample_aspect=Fraction(1),
-        rate_hz=RATE_HZ,
+        rate_hz=rate,
         frames=len(paths),
-        duration=len(paths) / RATE_HZ,
+        duration=len(paths) / rate,
         start=Fraction(0),
-        time_base=1 / RATE_HZ,
+        time_base=1 / rate,
         bit_depth=16 if first.dtype == np.uint16 else 8,
         chroma="rgb",
         codec=paths[0].suffix.lower().lstrip("."),
@@ -80,23 +87,50 @@ def describe_frames(folder: Path) -> VideoInfo:
         ),
         audio=(),
         subtitles=0,
+        alpha=first.shape[2] == 4,
         names=tuple(path.name for path in paths),
     )
 
 
-def images_reader(info: VideoInfo, window: range) -> ThreadedReader:
+def images_reader(info: VideoInfo, window: range, how: ReadSettings) -> ThreadedReader:
     """Read the frames `window` of the folder (or single image) `info.path`."""
     folder = info.path if info.path.is_dir() else info.path.parent
+    known = Findings(info.path, how.strict)
+    absent = missing_numbers([info.names[index] for index in window])
+    if absent:
+        known.note(absent)
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
-        for begin in range(window.start, window.stop, batch):
-            indices = range(begin, min(begin + batch, window.stop))
-            frames = [_checked(folder / info.names[index], info) for index in indices]
-            pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-            pts = tuple(index / info.rate_hz for index in indices)
-            yield Clip(pixels, pts, (1 / info.rate_hz,) * len(pts))
+        held: list[tuple[int, npt.NDArray[Any]]] = []
+        for index in window:
+            try:
+                held.append((index, _checked(folder / info.names[index], info, how.max_pixels)))
+            except InputError as exc:
+                if how.on_error == "stop":
+                    raise
+                findings.damage(str(exc), 1)
+            if len(held) == batch:
+                yield _clip(held, info)
+                held = []
+        if held:
+            yield _clip(held, info)
 
-    return ThreadedReader(info, "images", len(window), produce)
+    return ThreadedReader(info, "images", len(window), produce, known, how.strict)
+
+
+def missing_numbers(names: Sequence[str]) -> str:
+    """A sentence about gaps in the numbers of `names` (in natural order); empty where there are none."""
+    numbers = [re.findall(r"\d+", Path(name).stem) for name in names]
+    if len(names) < 2 or not all(numbers):
+        return ""
+    rests = {re.sub(r"\d+(?=\D*$)", "", Path(name).stem) for name in names}
+    counted = [int(found[-1]) for found in numbers]
+    jumps = [(a + 1, b - 1) for a, b in itertools.pairwise(counted) if b - a > 1]
+    if len(rests) > 1 or not jumps or counted[-1] - counted[0] > 4 * len(names):
+        return ""  # numbers that don't count frames
+    spans = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in jumps[:4]) + (", ..." if jumps[4:] else "")
+    total = sum(b - a + 1 for a, b in jumps)
+    return f"{total} number{'s' if total > 1 else ''} missing among the names of the frames: {spans}"
 
 
 def is_animated(path: Path) -> bool:
@@ -117,7 +151,23 @@ def read_image(path: Path) -> npt.NDArray[Any]:
     Raises:
         InputError: missing, not permitted, or not an image.
     """
+    image = read_picture(path)
+    if image.shape[2] == 3:
+        return image
+    planes = [over_black(image[..., index], image[..., 3]) for index in range(3)]
+    return np.ascontiguousarray(np.stack(planes, axis=2))
+
+
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[Any]:
+    """One still as RGB or RGBA [H, W, 3 or 4], uint8 or uint16; grey is repeated.
+
+    Colour is not multiplied by the opacity, but black where that is 0.
+
+    Raises:
+        InputError: missing, not permitted, not an image, or larger than `max_pixels`.
+    """
     try:
+        _check_size(path, max_pixels)
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError as exc:
         raise InputError(f"{path}: no such file") from exc
@@ -131,12 +181,40 @@ def read_image(path: Path) -> npt.NDArray[Any]:
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     elif image.shape[2] == 4:
-        white = int(np.iinfo(image.dtype).max)
-        product = image[..., 2::-1].astype(np.uint32) * image[..., 3:]
-        image = ((product + white // 2) // white).astype(image.dtype)
+        image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+        image[image[..., 3] == 0] = 0
     else:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return np.ascontiguousarray(image)
+
+
+def _check_size(path: Path, max_pixels: int) -> None:
+    """Refuse a picture that is too large by what its header says."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as header:
+                width, height = header.size
+    except Image.DecompressionBombError as exc:
+        found = re.search(r"\((\d+) pixels\)", str(exc))
+        width, height = int(found[1]) if found else max_pixels + 1, 1
+        if width > max_pixels:
+            raise InputError(
+                f"{path}: a picture of {width / 1e6:.0f} million pixels, more than the {max_pixels / 1e6:g}"
+                " million allowed; raise --max-pixels if it is meant"
+            ) from exc
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, ValueError, SyntaxError):
+        return  # not known to Pillow: OpenCV will say whether it is an image
+    if width * height > max_pixels:
+        raise too_large(path, width, height, max_pixels)
+
+
+def _clip(held: list[tuple[int, npt.NDArray[Any]]], info: VideoInfo) -> Clip:
+    frames = torch.from_numpy(np.stack([image for _, image in held])).permute(0, 3, 1, 2)
+    pts = tuple(index / info.rate_hz for index, _ in held)
+    return Clip(frames[:, :3], pts, (1 / info.rate_hz,) * len(pts), frames[:, 3:] if info.alpha else None)
 
 
 def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
@@ -158,8 +236,8 @@ def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
     return image
 
 
-def _checked(path: Path, info: VideoInfo) -> npt.NDArray[Any]:
-    image = read_image(path)
+def _checked(path: Path, info: VideoInfo, max_pixels: int) -> npt.NDArray[Any]:
+    image = read_picture(path, max_pixels)
     height, width = image.shape[:2]
     if (width, height) != (info.width, info.height):
         raise InputError(
@@ -171,4 +249,9 @@ def _checked(path: Path, info: VideoInfo) -> npt.NDArray[Any]:
             f"{path}: {image.dtype} samples, while {info.names[0]} has {info.bit_depth} bits;"
             " all frames of a folder must have one depth"
         )
+    if info.alpha and image.shape[2] == 3:
+        opaque = np.full((height, width, 1), np.iinfo(image.dtype).max, image.dtype)
+        return np.concatenate([image, opaque], axis=2)
+    if not info.alpha and image.shape[2] == 4:
+        return np.stack([over_black(image[..., index], image[..., 3]) for index in range(3)], axis=2)
     return image

@@ -3,73 +3,65 @@
 from __future__ import annotations
 
 import itertools
-import logging
+from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
-import numpy.typing as npt
-import torch
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
-from scenivid.video.color import Plane, RgbConverter
-from scenivid.video.container import is_pipe, open_container, open_pipe, video_stream
-from scenivid.video.describe import describe, orientation
+from scenivid.video.container import check_size, open_container, open_pipe, video_stream
+from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo
+from scenivid.video.reading.clips import clips_of
+from scenivid.video.reading.decoding import decode
 from scenivid.video.reading.findings import Findings
+from scenivid.video.reading.interlace import deinterlaced
 from scenivid.video.reading.reader import ThreadedReader
-from scenivid.video.reading.timeline import Timeline, milliseconds
-
-_log = logging.getLogger(__name__)
-
-ONE_TO_ONE = {"h264", "hevc", "vp9", "av1", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png"}
-"""Codecs in which each packet is one frame. In others (hidden VP8 frames, packed MPEG-4 B-frames,
-field pictures) a packet without a frame is no damage."""
+from scenivid.video.reading.settings import ReadSettings
+from scenivid.video.reading.times.timeline import Timeline, counted, milliseconds
 
 
 def pyav_reader(
-    info: VideoInfo, timeline: Timeline | None, window: range | None, reason: str
+    info: VideoInfo,
+    timeline: Timeline,
+    window: range,
+    how: ReadSettings,
+    reason: str,
+    known: Findings | None = None,
 ) -> ThreadedReader:
     """Read `info.path`.
 
     Args:
         info: what the container says.
-        timeline: its frame times, where they are known beforehand.
-        window: indices of the frames wanted; None for all.
+        timeline: its frame times.
+        window: indices of the frames wanted.
+        how: what to do about damage and interlacing.
         reason: why PyAV, for `decoder`.
+        known: what was found on opening.
     """
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
-        return pyav_clips(info, timeline, window, batch)
+        return pyav_clips(info, timeline, window, how, batch, findings)
 
-    return ThreadedReader(info, f"pyav ({reason})", None if window is None else len(window), produce)
+    return ThreadedReader(info, f"pyav ({reason})", len(window), produce, known, how.strict)
 
 
 def pyav_clips(
-    info: VideoInfo, timeline: Timeline | None, window: range | None, batch: int
+    info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings, batch: int, findings: Findings
 ) -> Generator[Clip, None, None]:
     """Open `info.path`, yield its clips, close it; for the arguments see `pyav_reader`."""
-    with open_container(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
-        stream.thread_type = "AUTO"
-        if timeline is None:
-            frames = timed(decode(container, stream, info.path), info)
-        else:
-            frames = _frames(container, stream, info, timeline, window or range(len(timeline)))
-        yield from clips_of(frames, info, batch)
+    frames = _watched(_frames(info, timeline, window, how, findings), info, findings)
+    whole = deinterlaced(frames, findings, how.deinterlace == "auto")
+    yield from clips_of(whole, info, batch, findings)
 
 
-def pipe_reader(path: Path) -> ThreadedReader:
+def pipe_reader(path: Path, how: ReadSettings) -> ThreadedReader:
     """Read a pipe, once: what it holds is known only as it comes. `-` is the standard input.
 
     Raises:
@@ -78,89 +70,35 @@ def pipe_reader(path: Path) -> ThreadedReader:
     with ExitStack() as undo:
         container = undo.enter_context(open_container(path, undo.enter_context(open_pipe(path))))
         stream = video_stream(container, path)
+        check_size(stream, path, how.max_pixels)
         stream.thread_type = "AUTO"
-        frames = decode(container, stream, path)
+        missed: list[int] = []
+        frames = decode(container, stream, path, failed=lambda: missed.append(1))
         head = next(frames, None)
         if head is None:
             raise InputError(f"{path}: no frame came out of this pipe")
         info = replace(describe(container, stream, head, path), frames=None)
         opened = undo.pop_all()
-    left = [timed(itertools.chain([head], frames), info)]
+    left = [_timed(itertools.chain([head], frames), info)]
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         if not left:
             raise InputError(f"{path}: a pipe can be read only once")
         with opened:
-            yield from clips_of(left.pop(), info, batch)
+            watched = _watched(left.pop(), info, findings)
+            yield from clips_of(
+                deinterlaced(watched, findings, how.deinterlace == "auto"), info, batch, findings
+            )
+            if missed:
+                text = f"{len(missed)} packets can't be decoded"
+                if how.on_error == "stop":
+                    raise InputError(f"{path}: damaged: {text}; pass over them with --on-error skip")
+                findings.damage(text, len(missed))
 
-    return ThreadedReader(info, "pyav (a pipe)", None, produce)
-
-
-def clips_of(frames: Iterator[VideoFrame], info: VideoInfo, batch: int) -> Generator[Clip, None, None]:
-    """Upright full-range RGB of decoded frames, `batch` at a time; an early end of `frames` is kept."""
-    convert = RgbConverter(info.color)
-    # NumPy's memory goes back to the system at once; torch's allocator keeps some tens of MB.
-    pixels: npt.NDArray[Any] = np.empty(0, np.uint16 if info.bit_depth > 8 else np.uint8)
-    turn: tuple[int, bool] | None = None
-    pts: list[Fraction] = []
-    durations: list[Fraction | None] = []
-    for frame in frames:
-        if turn is None:  # asked once: a frame asked for side data lives until the garbage collector comes
-            turn = orientation(frame, info.path)
-        if not pts:
-            pixels = np.empty((batch, 3, info.height, info.width), pixels.dtype)
-        for target, plane in zip(pixels[len(pts)], _upright(convert(frame), turn), strict=True):
-            if plane.shape != target.shape:
-                raise _other_size(plane, frame, info)
-            np.copyto(target, plane)
-        assert frame.pts is not None
-        pts.append(frame.pts * info.time_base)
-        durations.append(frame.duration * info.time_base if frame.duration else None)
-        if len(pts) == batch:
-            yield Clip(torch.from_numpy(pixels), tuple(pts), tuple(durations))
-            pts, durations = [], []
-    if pts:
-        yield Clip(torch.from_numpy(pixels[: len(pts)]), tuple(pts), tuple(durations))
+    return ThreadedReader(info, "pyav (a pipe)", None, produce, strict=how.strict)
 
 
-def decode(
-    container: InputContainer, stream: VideoStream, path: Path, *, tolerant: bool = False
-) -> Iterator[VideoFrame]:
-    """Decode from where the container stands.
-
-    Args:
-        container: opened on `path`.
-        stream: one of its streams.
-        path: for messages.
-        tolerant: go on after a damaged packet, because the caller will notice a missing frame.
-
-    Raises:
-        InputError: damaged data.
-    """
-    packets = container.demux(stream)
-    began = False
-    while True:
-        try:
-            packet = next(packets, None)
-        except (av.FFmpegError, OSError) as exc:
-            hint = "; an MP4 with its index at the end can't be piped: save it first" if is_pipe(path) else ""
-            raise InputError(f"{path}: can't be read to its end ({exc.strerror}){hint}") from exc
-        if packet is None:
-            return
-        if not packet.size and packet.pts is not None:
-            continue  # an empty sample; the decoder would take it for the end
-        try:
-            frames = packet.decode()
-        except av.FFmpegError as exc:
-            _log.debug("%s: the packet at pts %s can't be decoded: %s", path, packet.pts, exc.strerror)
-            if began and not tolerant:  # before the first frame: a recording that begins mid-way
-                raise InputError(f"{path}: damaged: the packet at pts {packet.pts} can't be decoded") from exc
-            continue
-        began = began or bool(frames)
-        yield from frames
-
-
-def timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]:
+def _timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]:
     """Frames with increasing pts, filled in from the frame rate where a raw stream has none."""
     step = max(1, round(1 / (info.rate_hz * info.time_base)))
     last: int | None = None
@@ -171,64 +109,115 @@ def timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]
         yield frame
 
 
-def _upright(planes: list[Plane], turn: tuple[int, bool]) -> list[Plane]:
-    degrees, mirrored = turn
-    return [np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90)) for plane in planes]
-
-
-def _other_size(plane: Plane, frame: VideoFrame, info: VideoInfo) -> InputError:
-    height, width = plane.shape
-    return InputError(
-        f"{info.path}: the picture size changes from {info.width}x{info.height} to {width}x{height}"
-        f" at {float(frame.time or 0):.3f} s; convert the file to one size first"
-    )
+def _watched(frames: Iterator[VideoFrame], info: VideoInfo, findings: Findings) -> Iterator[VideoFrame]:
+    """The frames; those that the decoder patched are counted, once a key frame has come."""
+    patched, first, keyed = 0, 0.0, False
+    for frame in frames:
+        keyed = keyed or frame.key_frame
+        if keyed and frame.is_corrupt:
+            patched += 1
+            if patched == 1:
+                first = float((frame.pts or 0) * info.time_base - info.start)
+                if findings.strict:
+                    break
+        yield frame
+    if patched:
+        frames_were = "frame was" if patched == 1 else "frames were"
+        findings.damage(f"{patched} damaged {frames_were} patched by the decoder, the first at {first:.3f} s")
 
 
 def _frames(
-    container: InputContainer, stream: VideoStream, info: VideoInfo, timeline: Timeline, window: range
+    info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings, findings: Findings
 ) -> Iterator[VideoFrame]:
-    """The frames of the window, in order, each checked against the timeline."""
-    first, last = timeline.pts[window.start], timeline.pts[window.stop - 1]
-    strict = info.codec in ONE_TO_ONE
-    # AVI stores no presentation times: those of its packets are right only once sorted.
-    counted = strict and info.container == "avi"
-    if counted or len(timeline.keys_before(first)) < 2:
-        decoded = decode(container, stream, info.path, tolerant=strict and not counted)
-        index = 0
-    else:
-        decoded = _decoded_from(container, stream, info, timeline, first)
-        index = window.start
-    known = set(timeline.pts)
-    patched = 0
-    for frame in decoded:
-        if counted:
-            frame.pts = timeline.pts[index]
-            index += 1
-            if index > window.start:
-                yield frame
-        elif frame.pts is None or frame.pts < first:
-            continue
-        else:
-            index = max(index, window.start)
-            if strict and frame.pts > timeline.pts[index] and frame.pts in known:
-                break  # one before it was lost
-            if strict:
-                frame.pts = timeline.pts[index]
-            if frame.pts <= last:
-                yield frame
-            index += 1
-        patched += frame.is_corrupt
-        if index == window.stop or frame.pts >= last:
-            index = window.stop
-            break
-    if patched:
-        _log.warning("%s: %d damaged frames were patched by the decoder", info.path, patched)
-    if strict and index < window.stop:
+    """The frames of the window, in order, with their times."""
+    index = window.start
+    if not timeline.counted:
+        index = yield from _matched(info, timeline, window)
+        if index >= window.stop:
+            return
+        # A frame didn't come. Decoding everything tells whether it is lost or its packet's time was wrong.
+        truth = counted(info.path, info.stream_index, info.rate_hz, timeline.clock)
+        if len(truth) == len(timeline):
+            yield from _counted(info, timeline, range(index, window.stop))
+            return
+        lost = max(1, len(timeline) - len(truth))
         at = milliseconds(timeline.seconds(index))
+        text = f"frame {index + 1} of {len(timeline)} (at {at} s) can't be decoded"
+        _lost(info, text, index, at, lost, how, findings)
+        first = bisect_right(truth.pts, timeline.pts[index - 1]) if index > window.start else window.start
+        last = bisect_right(truth.pts, timeline.pts[window.stop - 1])
+        yield from _counted(info, truth, range(first, last))
+        return
+    given = 0
+    for frame in _counted(info, timeline, window):
+        given += 1
+        yield frame
+    if given < len(window):
+        at = milliseconds(timeline.seconds(window.start + given))
+        text = f"frame {window.start + given + 1} of {len(timeline)} (at {at} s) can't be decoded"
+        _lost(info, text, window.start + given, at, len(window) - given, how, findings)
+
+
+def _lost(
+    info: VideoInfo, text: str, index: int, at: str, lost: int, how: ReadSettings, findings: Findings
+) -> None:
+    if how.on_error == "stop":
         raise InputError(
-            f"{info.path}: damaged: frame {index + 1} of {len(timeline)} (at {at} s) can't be decoded;"
-            f" the {index} before it can (add --duration {at})"
+            f"{info.path}: damaged: {text}; the {index} before it can"
+            f" (add --duration {at}, or pass over it with --on-error skip)"
         )
+    findings.damage(text + (f", and {lost - 1} more" if lost > 1 else ""), lost)
+
+
+def _matched(info: VideoInfo, timeline: Timeline, window: range) -> Generator[VideoFrame, None, int]:
+    """Frames that come at the times of their packets; returns the first that doesn't, or the window's end."""
+    first, last = timeline.pts[window.start], timeline.pts[window.stop - 1]
+    known = set(timeline.pts)
+    seek = len(timeline.keys_before(first)) > 1 and not timeline.clock.breaks
+    index = window.start if seek else 0
+    with open_container(info.path) as container:
+        stream = _stream(container, info)
+        if seek:
+            decoded = _decoded_from(container, stream, info, timeline, first)
+        else:
+            decoded = decode(container, stream, info.path, timeline.clock, lambda: None)
+        for frame in decoded:
+            if frame.pts is None or frame.pts < first:
+                continue
+            index = max(index, window.start)
+            if frame.pts > timeline.pts[index] and frame.pts in known:
+                return index  # one before it was lost
+            frame.pts = timeline.pts[index]
+            yield frame
+            index += 1
+            if index == window.stop or frame.pts >= last:
+                return window.stop
+    return max(index, window.start)
+
+
+def _counted(info: VideoInfo, timeline: Timeline, window: range) -> Iterator[VideoFrame]:
+    """Frames known by their number, decoded from the beginning."""
+    if not window:
+        return
+    with open_container(info.path) as container:
+        stream = _stream(container, info)
+        # The same packets fail as when they were counted.
+        decoded = decode(container, stream, info.path, timeline.clock, lambda: None)
+        for index, frame in enumerate(decoded):
+            if index >= window.start:
+                frame.pts = timeline.pts[index]
+                if not frame.duration:
+                    frame.duration = timeline.durations[index]
+                yield frame
+            if index + 1 >= window.stop:
+                return
+
+
+def _stream(container: InputContainer, info: VideoInfo) -> VideoStream:
+    stream = container.streams[info.stream_index]
+    assert isinstance(stream, VideoStream)
+    stream.thread_type = "AUTO"
+    return stream
 
 
 def _decoded_from(
@@ -239,7 +228,7 @@ def _decoded_from(
     # Demuxers seek by dts, which may lead into the group after the one meant: then start earlier.
     for key in (keys[-1], keys[max(0, len(keys) - 4)], keys[0]):
         container.seek(key, stream=stream)
-        frames = decode(container, stream, info.path, tolerant=info.codec in ONE_TO_ONE)
+        frames = decode(container, stream, info.path, timeline.clock, lambda: None)
         head = next(frames, None)
         if head is not None and head.pts is not None and head.pts <= first:
             yield head

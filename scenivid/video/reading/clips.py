@@ -1,0 +1,102 @@
+"""Decoded frames turned into clips: upright, full-range RGB, of one size and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from av.video.frame import VideoFrame
+
+from scenivid.frames import Clip
+from scenivid.video.color import Plane, RgbConverter, over_black
+from scenivid.video.describe import orientation
+from scenivid.video.info import VideoInfo
+from scenivid.video.reading.findings import Findings
+
+
+def clips_of(
+    frames: Iterator[VideoFrame], info: VideoInfo, batch: int, findings: Findings
+) -> Generator[Clip, None, None]:
+    """`batch` frames at a time.
+
+    Args:
+        frames: with `pts`.
+        info: size, depth and colour that every frame gets, whatever its own.
+        batch: frames a clip.
+        findings: told of a change of size.
+
+    Raises:
+        InputError: a frame is larger than the settings allow, or its colours can't be converted.
+    """
+    convert = RgbConverter(info.color)
+    # NumPy's memory goes back to the system at once; torch's allocator keeps some tens of MB.
+    pixels: npt.NDArray[Any] = np.empty(0, np.uint16 if info.bit_depth > 8 else np.uint8)
+    turn: tuple[int, bool] | None = None
+    sizes = {(info.width, info.height)}
+    pts: list[Fraction] = []
+    durations: list[Fraction | None] = []
+    for frame in frames:
+        if turn is None:  # asked once: a frame asked for side data lives until the garbage collector comes
+            turn = orientation(frame, info.path)
+        if not pts:
+            pixels = np.empty((batch, 3 + info.alpha, info.height, info.width), pixels.dtype)
+        planes = _upright(convert.planes(frame), turn)
+        height, width = planes[0].shape
+        if (width, height) not in sizes:
+            sizes.add((width, height))
+            findings.note(
+                f"the picture size changes from {info.width}x{info.height} to {width}x{height}"
+                f" at {float((frame.pts or 0) * info.time_base - info.start):.3f} s: scaled to the first"
+            )
+        for target, plane in zip(pixels[len(pts)], _fitted(planes, pixels), strict=True):
+            np.copyto(target, plane)
+        assert frame.pts is not None
+        pts.append(frame.pts * info.time_base)
+        durations.append(frame.duration * info.time_base if frame.duration else None)
+        if len(pts) == batch:
+            yield _clip(pixels, pts, durations)
+            pts, durations = [], []
+    if pts:
+        yield _clip(pixels[: len(pts)], pts, durations)
+
+
+def _upright(planes: list[Plane], turn: tuple[int, bool]) -> list[Plane]:
+    degrees, mirrored = turn
+    return [np.rot90(plane[:, ::-1] if mirrored else plane, -(degrees // 90)) for plane in planes]
+
+
+def _fitted(planes: list[Plane], like: npt.NDArray[Any]) -> list[Plane]:
+    """As many planes as `like` [T, C, H, W] has, of its size and depth."""
+    wanted, height, width = like.shape[1:]
+    if planes[0].dtype != like.dtype:
+        planes = [_of_depth(plane, like.dtype) for plane in planes]
+    if planes[0].shape != (height, width):
+        smaller = planes[0].size > height * width
+        how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        planes = [
+            cv2.resize(np.ascontiguousarray(plane), (width, height), interpolation=how) for plane in planes
+        ]
+    if len(planes) > wanted:
+        planes = [over_black(plane, planes[3]) for plane in planes[:3]]
+    elif len(planes) < wanted:
+        planes = [*planes, np.full_like(planes[0], np.iinfo(like.dtype).max)]
+    return planes
+
+
+def _of_depth(plane: Plane, dtype: np.dtype[Any]) -> Plane:
+    if dtype == np.uint16:
+        deep: Plane = plane.astype(np.uint16) * np.uint16(257)
+        return deep
+    flat: Plane = ((plane.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return flat
+
+
+def _clip(pixels: npt.NDArray[Any], pts: list[Fraction], durations: list[Fraction | None]) -> Clip:
+    frames = torch.from_numpy(pixels)
+    alpha = frames[:, 3:] if frames.shape[1] == 4 else None
+    return Clip(frames[:, :3], tuple(pts), tuple(durations), alpha)

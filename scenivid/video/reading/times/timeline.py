@@ -1,0 +1,266 @@
+"""The frame times of a stream: read from its packets without decoding where they tell, else by decoding."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from scenivid.errors import InputError
+from scenivid.video.container import open_container
+from scenivid.video.reading.decoding import decode
+from scenivid.video.reading.times.clock import Clock, clock_of, continuous
+from scenivid.video.reading.times.presentation import Stamp, times_of_frames
+from scenivid.video.reading.times.structure import Structure, structure_of
+
+ONE_TO_ONE = {"h264", "hevc", "vvc", "vp9", "av1", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png", "apng"}
+"""Codecs in which each packet is one frame. In others (hidden VP8 frames, packed MPEG-4 B-frames,
+dropped frames) a packet without a frame is no damage, and its time may be another frame's."""
+_TRUSTED = (
+    "mov,",
+    "matroska,",
+    "mpegts",
+    "gif",
+    "apng",
+    "mxf",
+    "ivf",
+    "yuv4mpegpipe",
+    "nut",
+    "jpegxl",
+    "webp",
+)
+"""Containers that store presentation times and keep them right."""
+_FIELDS = {"h264", "hevc", "vvc"}
+"""Codecs whose two fields may come in two packets."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Every frame that a stream shows, in presentation order."""
+
+    time_base: Fraction
+    """Unit of all times here, in seconds."""
+    pts: tuple[int, ...]
+    """Strictly increasing, at least one."""
+    durations: tuple[int, ...]
+    """As long as `pts`; 0 where the container doesn't say."""
+    keys: tuple[int, ...]
+    """Presentation times of all key frames, shown or not, increasing; empty for a counted timeline."""
+    open_groups: bool
+    """Some frames are decoded after a key frame but shown before it: seeking there would lose them."""
+    hidden: int
+    """Packets that only serve to decode others: cut by an edit list, or before the first key frame."""
+    incomplete: bool
+    """The data end before the container says they do."""
+    announced: int | None
+    """Frames that an incomplete container announces, where it says."""
+    counted: bool = False
+    """True where the times were found by decoding: the frame is known by its number, not by its own time."""
+    clock: Clock = Clock()
+    """Of the file."""
+    structure: Structure = Structure()
+    """Of the file."""
+    failures: tuple[int, ...] = ()
+    """Of a counted timeline: the frame next to come when a packet couldn't be decoded."""
+    marked: tuple[int, ...] = ()
+    """Times of packets that the demuxer takes for damaged."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self, index: int) -> Fraction:
+        """When frame `index` begins, after the first; `len(self)` gives the end of the last."""
+        if index < len(self.pts):
+            return (self.pts[index] - self.pts[0]) * self.time_base
+        return (self.pts[-1] - self.pts[0] + self.durations[-1]) * self.time_base
+
+    def window(self, start: Fraction | None, duration: Fraction | None) -> range:
+        """Indices of the frames that begin in [start, start + duration), seconds after the first."""
+        first, last = 0, len(self.pts)
+        begin = start or Fraction(0)
+        if start is not None:
+            first = bisect_left(self.pts, self.pts[0] + ceil(begin / self.time_base))
+        if duration is not None:
+            last = bisect_left(self.pts, self.pts[0] + ceil((begin + duration) / self.time_base))
+        return range(first, max(first, last))
+
+    def keys_before(self, pts: int) -> tuple[int, ...]:
+        """Key frames at or before `pts`, increasing."""
+        return self.keys[: bisect_right(self.keys, pts)]
+
+
+def milliseconds(seconds: Fraction) -> str:
+    """Seconds with three decimals, rounded down, so that `--duration` leaves the frame there out."""
+    return f"{floor(seconds * 1000) / 1000:.3f}"
+
+
+def read_timeline(path: Path, stream_index: int, head: VideoFrame, rate_hz: Fraction) -> Timeline:
+    """Find out when each frame of a stream is shown.
+
+    Args:
+        path: a file.
+        stream_index: of its picture.
+        head: the first frame.
+        rate_hz: usual frames a second, for frames about which nothing is known.
+
+    Raises:
+        InputError: the data can't be read.
+    """
+    with open_container(path) as container:
+        clock = clock_of(container, stream_index)
+    structure = structure_of(path)
+    with open_container(path) as container:
+        stream = container.streams[stream_index]
+        assert isinstance(stream, VideoStream)
+        timeline = None
+        if _trusted(container, stream, head):
+            timeline = _by_packets(container, stream, path, clock, structure)
+    if timeline is None:
+        return replace(counted(path, stream_index, rate_hz, clock), structure=structure)
+    if timeline.keys and timeline.pts[0] < timeline.keys[0]:
+        return _without_lost_head(timeline, path, stream_index)
+    return timeline
+
+
+def counted(path: Path, stream_index: int, rate_hz: Fraction, clock: Clock) -> Timeline:
+    """Decode the whole stream to learn which frames come and when."""
+    about = path.stat()
+    return _counted(path, stream_index, rate_hz, clock, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _counted(
+    path: Path, stream_index: int, rate_hz: Fraction, clock: Clock, size: int, changed: int
+) -> Timeline:
+    stamps: list[Stamp] = []
+    failures: list[int] = []
+    with open_container(path) as container:
+        stream = container.streams[stream_index]
+        assert isinstance(stream, VideoStream)
+        stream.thread_type = "AUTO"
+        time_base = stream.time_base or Fraction(1, 1_000_000)
+        stream.codec_context.options = {"skip_loop_filter": "all"}  # pictures don't matter here
+        frames = decode(container, stream, path, clock, lambda: failures.append(len(stamps)))
+        for frame in frames:
+            stamps.append(Stamp(frame.pts, frame.dts, frame.duration))
+    if not stamps:
+        raise InputError(f"{path}: damaged, not one frame can be decoded")
+    step = max(1, round(1 / (rate_hz * time_base)))
+    times = times_of_frames(stamps, step)
+    following = [after - before for before, after in itertools.pairwise(times)]
+    last = stamps[-1].duration or (following[-1] if following else step)
+    return Timeline(
+        time_base=time_base,
+        pts=tuple(times),
+        durations=(*following, last),
+        keys=(),
+        open_groups=False,
+        hidden=0,
+        incomplete=False,
+        announced=None,
+        counted=True,
+        clock=clock,
+        failures=tuple(failures),
+    )
+
+
+def _trusted(container: InputContainer, stream: VideoStream, head: VideoFrame) -> bool:
+    """Whether each packet is one frame and carries its time."""
+    codec = stream.codec_context.codec.canonical_name
+    if codec not in ONE_TO_ONE or not container.format.name.startswith(_TRUSTED):
+        return False
+    return not (head.interlaced_frame and codec in _FIELDS)
+
+
+def _by_packets(
+    container: InputContainer, stream: VideoStream, path: Path, clock: Clock, structure: Structure
+) -> Timeline | None:
+    """From the packets' times; None where they make no sense."""
+    shown: list[tuple[int, int]] = []
+    keys: list[int] = []
+    marked: list[int] = []
+    packets = hidden = 0
+    cut = open_groups = ordered = True
+    cut = open_groups = False
+    failed = False
+    try:
+        for packet in continuous(container.demux(stream), clock):
+            if not packet.size:
+                continue
+            if packet.pts is None:
+                return None
+            packets += 1
+            cut = packet.is_corrupt  # of the last one: its data stop short
+            if cut and not clock.near_break(packet.pos, _NEAR_JOIN):
+                marked.append(packet.pts)
+            ordered = ordered and (not shown or packet.pts > shown[-1][0])
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+            open_groups = open_groups or (bool(keys) and packet.pts < keys[-1])
+            if packet.is_discard:
+                hidden += 1
+            else:
+                shown.append((packet.pts, packet.duration or 0))
+    except (av.FFmpegError, OSError) as exc:
+        if not shown:
+            raise InputError(f"{path}: can't be read beyond packet {packets} ({exc.strerror})") from exc
+        failed = True
+    if cut and shown:
+        shown.pop()
+        marked = marked[:-1]
+    # The index of an MP4 is known before the data are read.
+    entries = max(len(stream.index_entries), structure.frames or 0)
+    if not shown or (ordered and stream.codec_context.has_b_frames and len(shown) > 2):
+        return None  # in decoding order though pictures are reordered: these are no presentation times
+    shown.sort()
+    if any(one[0] == other[0] for one, other in itertools.pairwise(shown)):
+        return None
+    return Timeline(
+        time_base=stream.time_base or Fraction(1, 1_000_000),
+        pts=tuple(time for time, _ in shown),
+        durations=tuple(length for _, length in shown),
+        keys=tuple(sorted(keys)),
+        open_groups=open_groups,
+        hidden=hidden,
+        incomplete=failed or cut or entries > packets or not structure.complete,
+        announced=entries - hidden if entries > packets else None,
+        clock=clock,
+        structure=structure,
+        marked=tuple(marked),
+    )
+
+
+_NEAR_JOIN = 188 * 64
+"""Bytes around a change of clock in which packets marked as damaged are no news."""
+
+
+def _without_lost_head(timeline: Timeline, path: Path, stream_index: int) -> Timeline:
+    """Leave out what comes before the first key frame and can't be decoded without what was cut off.
+
+    Leading pictures may or may not refer to frames before their key frame: only decoding tells.
+    """
+    key = timeline.keys[0]
+    with open_container(path) as container:
+        stream = container.streams[stream_index]
+        assert isinstance(stream, VideoStream)
+        frames: Iterator[VideoFrame] = decode(container, stream, path, timeline.clock)
+        early = {frame.pts for frame in itertools.takewhile(lambda frame: (frame.pts or 0) < key, frames)}
+    kept = [index for index, time in enumerate(timeline.pts) if time >= key or time in early]
+    if not kept:
+        return counted(path, stream_index, Fraction(25), timeline.clock)
+    return replace(
+        timeline,
+        pts=tuple(timeline.pts[index] for index in kept),
+        durations=tuple(timeline.durations[index] for index in kept),
+        hidden=timeline.hidden + len(timeline) - len(kept),
+    )
