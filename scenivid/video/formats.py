@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from scenivid.errors import OutputError
 
@@ -29,14 +30,38 @@ class Container:
     """Unit of its timestamps in seconds; None where the source's own unit can be used, so pts are exact."""
     exact_end: bool = False
     """True where the last packet's duration sets the length of the track (the mov family)."""
+    sound: str | None = None
+    """FFmpeg's encoder for sound that can't be copied; None where there is none."""
+    text: str | None = None
+    """FFmpeg's encoder for text subtitles that can't be copied; None where there are none."""
+    covers: Literal["none", "track", "attachment", "atom"] = "none"
+    """How a cover is stored: as a track of one picture, an attached file, or in the finished index."""
 
 
+_MP4 = ("h264", "hevc", "av1", "vp9")
 _CONTAINERS = (
-    Container(".mp4", "mp4", ("h264", "hevc", "av1", "vp9"), None, exact_end=True),
-    Container(".m4v", "mp4", ("h264", "hevc", "av1", "vp9"), None, exact_end=True),
-    Container(".mov", "mov", ("h264", "hevc", "prores"), None, exact_end=True),
-    Container(".mkv", "matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), Fraction(1, 1000)),
-    Container(".webm", "webm", ("vp9", "av1"), Fraction(1, 1000)),
+    Container(".mp4", "mp4", _MP4, None, exact_end=True, sound="aac", text="mov_text", covers="track"),
+    Container(".m4v", "mp4", _MP4, None, exact_end=True, sound="aac", text="mov_text", covers="track"),
+    Container(
+        ".mov",
+        "mov",
+        ("h264", "hevc", "prores"),
+        None,
+        exact_end=True,
+        sound="aac",
+        text="mov_text",
+        covers="atom",
+    ),
+    Container(
+        ".mkv",
+        "matroska",
+        ("h264", "hevc", "av1", "vp9", "ffv1", "prores"),
+        Fraction(1, 1000),
+        sound="aac",
+        text="subrip",
+        covers="attachment",
+    ),
+    Container(".webm", "webm", ("vp9", "av1"), Fraction(1, 1000), sound="libopus", text="webvtt"),
     Container(".gif", "gif", ("gif",), Fraction(1, 100)),
 )
 
@@ -68,7 +93,11 @@ def codec_for(container: Container, codec: str | None) -> str:
 
 
 def mux_options(
-    container: Container, time_base: Fraction, offset_units: Iterable[int], metadata: Iterable[str]
+    container: Container,
+    time_base: Fraction,
+    offset_units: Iterable[int],
+    metadata: Iterable[str],
+    index_first: bool = True,
 ) -> dict[str, str]:
     """Options for FFmpeg's muxer so that timestamps and metadata stay as they are.
 
@@ -77,6 +106,7 @@ def mux_options(
         time_base: of the video's timestamps, in seconds.
         offset_units: ticks per second of the other tracks that start later than zero.
         metadata: names of what is to be stored.
+        index_first: the mov family's index comes before the data, so that a player needn't wait for it.
     """
     if container.muxer in MATROSKA:
         # Otherwise a track that begins before zero (AAC priming) would push all others later.
@@ -88,13 +118,14 @@ def mux_options(
     for other in offset_units:
         common = math.lcm(units, other)
         units = common if common <= _LARGEST else units
-    return {
+    flags = "+faststart" if index_first else ""
+    # The usual place for metadata is what most players look at, but it has no room for other names.
+    flags += "" if _USUAL.issuperset(map(str.lower, metadata)) else "+use_metadata_tags"
+    options = {
         "video_track_timescale": str(time_base.denominator),
         "movie_timescale": str(units * max(1, math.ceil(1000 / units))),
-        # The usual place for metadata is what most players look at, but it has no room for other names.
-        "movflags": "+faststart"
-        + ("" if _USUAL.issuperset(map(str.lower, metadata)) else "+use_metadata_tags"),
     }
+    return options | ({"movflags": flags} if flags else {})
 
 
 def video_time_base(container: Container, time_base: Fraction) -> Fraction:

@@ -155,7 +155,7 @@ def test_matroska_keeps_fonts_covers_styled_subtitles_and_dispositions(tmp_path:
 def test_what_mp4_can_not_hold_is_left_out_with_a_note(tmp_path: Path) -> None:
     source = _with_extras(tmp_path / "in.mkv")
     notes = copy(source, tmp_path / "out.mp4")
-    assert any("subtitle track (ssa eng) left out: can't be stored in .mp4" in note for note in notes)
+    assert any("subtitle track (ssa eng) was turned into mov_text, without its styles" in n for n in notes)
     assert any("1 attachment (a.ttf) left out" in note for note in notes)
     assert _data(tmp_path / "out.mp4", "audio") == _data(source, "audio")
     with av.open(str(tmp_path / "out.mp4")) as output:

@@ -10,8 +10,10 @@ import av
 import make_clips
 import pytest
 from identity import copy, read
-from make_clips import Made
+from make_clips import Made, Sound
 
+from scenivid.errors import OutputError
+from scenivid.video.writing.file_writer import FileWriter
 from scenivid.video.writing.ticks import Ticks
 
 MAKERS: list[Callable[[Path], Made]] = [
@@ -132,3 +134,48 @@ def test_times_closer_than_a_tick_stay_apart() -> None:
     ticks = Ticks(Fraction(1, 100), None, None, Fraction(1000))
     assert [ticks.add(Fraction(n, 1000), None) for n in range(3)] == [0, 1, 2]
     assert not ticks.exact
+
+
+def _wrapping(path: Path) -> Made:
+    """A transport stream whose clock passes its 33 bits in the middle: what comes before is below zero."""
+    first = 25 * (2**33 // 90000) - 40
+    return make_clips.write_clip(path, ticks=tuple(range(first, first + 50)), sounds=(Sound(codec="ac3"),))
+
+
+def _start(path: Path, kind: str) -> Fraction:
+    with av.open(str(path)) as container:
+        stream = next(stream for stream in container.streams if stream.type == kind)
+        return min(p.pts * p.time_base for p in container.demux(stream) if p.size)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_times_below_zero_are_moved_on_with_the_sound(tmp_path: Path, suffix: str) -> None:
+    made = _wrapping(tmp_path / "in.ts")
+    source, out = read(made.path), tmp_path / f"out{suffix}"
+    assert len(source) == 50 and source.pts[0] < 0 < source.pts[-1]
+    notes = copy(made.path, out)
+    assert any("all times are moved on by" in note for note in notes)
+    moved = read(out).pts
+    assert len(moved) == 50 and moved[0] >= 0
+    gaps = [abs((a - moved[0]) - (b - source.pts[0])) for a, b in zip(moved, source.pts, strict=True)]
+    assert max(gaps) <= Fraction(1, 1000)
+    before = _start(made.path, "audio") - source.pts[0]
+    assert abs(_start(out, "audio") - moved[0] - before) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_part_of_a_source_that_begins_below_zero_keeps_all_its_frames(tmp_path: Path, suffix: str) -> None:
+    made = _wrapping(tmp_path / "in.ts")
+    copy(made.path, tmp_path / f"out{suffix}", start=Fraction(1, 5))
+    assert len(read(tmp_path / f"out{suffix}")) == 45
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_file_that_shows_other_frames_than_were_encoded_is_no_success(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _wrapping(tmp_path / "in.ts")
+    monkeypatch.setattr(FileWriter, "_origin", lambda self, tracks: None)
+    with pytest.raises(OutputError, match=r"would show \d+ of 50 frames"):
+        copy(made.path, tmp_path / f"out{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.ts"]

@@ -30,9 +30,8 @@ class Palette:
         self._graph = graph
 
     def __call__(self, frame: VideoFrame) -> VideoFrame:
-        """The rgb24 `frame` as pal8, at the same time."""
+        """The rgb24 `frame` as pal8, without a time."""
         self._graph.push(frame)
         result = self._graph.pull()
         assert isinstance(result, VideoFrame)
-        result.pts, result.time_base = frame.pts, frame.time_base
         return result

@@ -1,0 +1,1 @@
+"""What comes along with the picture: sound, subtitles, covers, chapters, timecode, metadata."""
