@@ -105,7 +105,7 @@ def test_a_card_with_markup_is_listed_and_shown(
     monkeypatch.setenv("SCENIVID_HOME", str(tmp_path))
     card = ModelCard("evil", "lite", {}, description="[/bold] \x1b[2J", licence="[red]mine")
     save_checkpoint(tmp_path / "models" / "evil.safetensors", Lite(LiteParams()), card)
-    assert _status("models", "list") == 0 and _status("models", "info", "evil") == 0
+    assert _status("styles", "list") == 0 and _status("styles", "info", "evil") == 0
     said = capsys.readouterr().out
     assert "[/bold]" in said and "[red]mine" in said and "\x1b[2J" not in said
 

@@ -192,7 +192,7 @@ def sheet(rows: list[list[Tensor]], path: Path, limit: int = 600_000) -> None:
 
 
 def write_markdown(card: ModelCard, path: Path) -> None:
-    """The card for people: what `scenivid models info` shows, with the figures as tables."""
+    """The card for people: what `scenivid styles info` shows, with the figures as tables."""
     both = card.figures["held_out"]
     lines = [
         f"# {card.name}", "", card.description, "",

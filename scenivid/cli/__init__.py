@@ -20,12 +20,16 @@ COMMANDS = {
     "batch": "Stylize a folder of videos and frame folders.",
     "eval": "Measure flicker, fidelity and style.",
     "train": "Train StyleGANs, pairs, translators, lite styles and flow.",
-    "models": "List, inspect, import and export styles.",
+    "styles": "List, inspect, import and export styles.",
+    "weights": "List and fetch the weights that others publish.",
     "probe": "Show what a video file says about itself.",
     "compare": "Put two videos side by side.",
     "bench": "Time every stage on this machine.",
     "doctor": "Check the installation and say what to fix.",
 }
+
+_ALIASES = {"models": "styles"}
+"""Former names, still understood."""
 
 
 class _Lazy(click.Group):
@@ -35,6 +39,7 @@ class _Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        name = _ALIASES.get(name, name)
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"scenivid.cli.{name}").command

@@ -136,7 +136,7 @@ def read_card(path: Path) -> ModelCard:
     if _KEY not in metadata:
         raise CheckpointError(
             f"{path} is a safetensors file without a scenivid model card; "
-            "`scenivid models import` takes Scenimefy generators, nothing else can be guessed"
+            "`scenivid styles import` takes Scenimefy generators, nothing else can be guessed"
         )
     return _parse_card(path, metadata[_KEY])
 
@@ -224,7 +224,7 @@ def check_kind(path: Path) -> None:
         raise CheckpointError(f"can't read {path}: {exc.strerror or exc}") from exc
     if head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[8:9] != b"{"):  # 0x80 may be a length too
         raise CheckpointError(
-            f"{path} is a pickled torch file; turn it into safetensors with `scenivid models import {path}`"
+            f"{path} is a pickled torch file; turn it into safetensors with `scenivid styles import {path}`"
         )
     length = int.from_bytes(head[:8], "little")
     if size < 10 or head[8:9] != b"{" or length > _LONGEST_HEADER:

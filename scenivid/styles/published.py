@@ -28,13 +28,12 @@ from scenivid.nets.checkpoint import (
 )
 from scenivid.nets.translator import Translator
 from scenivid.weights.catalogue import NON_COMMERCIAL, SHINKAI
-from scenivid.weights.published import Published, retrieve
+from scenivid.weights.published import Published, fetch_published, retrieve
 from scenivid.weights.torch_file import read_state
 
 _LARGEST = 200_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _log = logging.getLogger(__name__)
-
 
 PUBLISHED = (SHINKAI,)
 """The entries of the catalogue that are styles."""
@@ -103,6 +102,25 @@ def fetch(entry: Published, dest_dir: Path | None = None) -> Path:
             ) from exc
         import_checkpoint(fetched, entry.name, folder)
     return target
+
+
+def obtain(entry: Published) -> Path:
+    """Any file of the catalogue, downloaded unless it is here; a style is converted as well.
+
+    Raises:
+        CheckpointError: It can't be had; says what to fetch and where to put it.
+    """
+    return fetch(entry) if entry in PUBLISHED else fetch_published(entry)
+
+
+def kept_at(entry: Published) -> Path:
+    """Where a file of the catalogue is looked for: the place for one that was fetched by hand."""
+    return models_dir() / entry.file if entry in PUBLISHED else entry.path
+
+
+def is_here(entry: Published) -> bool:
+    """Whether it needs no download any more."""
+    return kept_at(entry).is_file() or (models_dir() / f"{entry.name}.safetensors").is_file()
 
 
 def check_name(name: str) -> str:

@@ -137,7 +137,7 @@ def load_style(
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, device, onnx or OnnxOptions())
     if path.suffix.lower() in (".pth", ".pt", ".ckpt", ".bin"):
-        raise ConfigError(f"{path} is not a style file; try `scenivid models import {path}` first")
+        raise ConfigError(f"{path} is not a style file; try `scenivid styles import {path}` first")
     network, card = load_checkpoint(find(name_or_path))
     if not card.commercial_use:
         _log.warning("style %s is licensed for non-commercial use: %s", card.name, card.licence)

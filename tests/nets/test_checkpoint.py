@@ -131,7 +131,7 @@ def _wrong_files(folder: Path) -> dict[str, Path]:
     ("kind", "says"),
     [
         ("text", "not a safetensors file"),
-        ("pickle", "pickled torch file.*models import"),
+        ("pickle", "pickled torch file.*styles import"),
         ("short", "damaged or incomplete"),
         ("cut", "incomplete"),
         ("foreign", "without a scenivid model card"),

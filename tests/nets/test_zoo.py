@@ -129,7 +129,7 @@ def test_an_unknown_style_lists_the_known(tmp_path: Path) -> None:
     save_checkpoint(models_dir() / "aquarelle.safetensors", Lite(PARAMS), CARD)
     with pytest.raises(ConfigError, match=r"did you mean 'aquarelle'\?.*scenimefy-shinkai"):
         zoo.load_style("aquarele", CPU)
-    with pytest.raises(ConfigError, match="models import"):
+    with pytest.raises(ConfigError, match="styles import"):
         zoo.load_style(str(tmp_path / "x.pth"), CPU)
     with pytest.raises(CheckpointError, match="can't read"):
         zoo.load_style(str(tmp_path / "x.safetensors"), CPU)

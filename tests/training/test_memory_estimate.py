@@ -23,7 +23,6 @@ from scenivid.training.recipe import load_recipe
 from scenivid.training.stylegan.gan import Gan, GanSettings
 from scenivid.training.world import World
 
-
 pytestmark = pytest.mark.slow
 
 

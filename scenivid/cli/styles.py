@@ -1,4 +1,4 @@
-"""scenivid models: list, info, import, export."""
+"""scenivid styles: list, info, import, export."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from scenivid.cli import terminal
 from scenivid.cli.options import Command
 
 
-@click.group("models")
+@click.group("styles")
 def command() -> None:
     """List, inspect, import and export styles.
 
     \b
     Example:
-      scenivid models list
+      scenivid styles list
     """
 
 
-@command.command("list", cls=Command, examples=("scenivid models list",))
+@command.command("list", cls=Command, examples=("scenivid styles list",))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def list_(as_json: bool) -> None:
     """Show the styles that can be used by name."""
@@ -43,7 +43,7 @@ def list_(as_json: bool) -> None:
     )
 
 
-@command.command("info", cls=Command, examples=("scenivid models info aozora",))
+@command.command("info", cls=Command, examples=("scenivid styles info aozora",))
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def info(name: str, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def info(name: str, as_json: bool) -> None:
     terminal.table(("field", "value"), rows)
 
 
-@command.command("import", cls=Command, examples=("scenivid models import --help",))
+@command.command("import", cls=Command, examples=("scenivid styles import --help",))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as", "name", help="Name to use it by. [default: from the file's name]")
 def import_(file: Path, name: str | None) -> None:
@@ -72,7 +72,7 @@ def import_(file: Path, name: str | None) -> None:
     terminal.out(f"{card.name}: {card.licence}; use it with --style {card.name}")
 
 
-@command.command("export", cls=Command, examples=("scenivid models export aozora aozora.onnx",))
+@command.command("export", cls=Command, examples=("scenivid styles export aozora aozora.onnx",))
 @click.argument("name", metavar="NAME|FILE")
 @click.argument("output", metavar="FILE.onnx", type=click.Path(path_type=Path))
 def export(name: str, output: Path) -> None:

@@ -1,0 +1,66 @@
+"""scenivid weights: what can be downloaded."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from scenivid.cli import terminal
+from scenivid.cli.options import Command
+
+
+@click.group("weights")
+def command() -> None:
+    """List and fetch the weights that others publish: flow, semantics, losses, measures, styles.
+
+    \b
+    Example:
+      scenivid weights list
+    """
+
+
+@command.command("list", cls=Command, examples=("scenivid weights list",))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def list_(as_json: bool) -> None:
+    """Show each file: what for, licence, where it comes from, and where to put it by hand."""
+    from scenivid.styles.published import is_here, kept_at
+    from scenivid.weights.catalogue import CATALOGUE
+
+    if as_json:
+        terminal.out(
+            json.dumps(
+                [{**vars(entry), "path": str(kept_at(entry)), "here": is_here(entry)} for entry in CATALOGUE]
+            )
+        )
+        return
+    for entry in CATALOGUE:
+        terminal.out(f"{entry.name}: {entry.about} ({'here' if is_here(entry) else 'not here'})")
+        terminal.out(f"  licence   {entry.licence}")
+        terminal.out(f"  from      {entry.url}")
+        terminal.out(f"  SHA-256   {entry.sha256 + '…' if entry.sha256 else 'not published'}")
+        terminal.out(f"  to        {kept_at(entry)}")
+
+
+@command.command("fetch", cls=Command, examples=("scenivid weights fetch --help",))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Fetch all that `weights list` shows.")
+@click.pass_context
+def fetch(context: click.Context, names: tuple[str, ...], everything: bool) -> None:
+    """Download each NAME, unless it is here already; status 1 if one can't be had."""
+    from scenivid.errors import CheckpointError
+    from scenivid.styles.published import obtain
+    from scenivid.weights.catalogue import CATALOGUE, entry
+
+    if bool(names) == everything:
+        raise click.UsageError("give names, or --all")
+    wanted = CATALOGUE if everything else [entry(name) for name in names]
+    failed = False
+    for one in wanted:
+        try:
+            terminal.out(f"{one.name}: {obtain(one)}")
+        except CheckpointError as error:
+            failed = True
+            terminal.fail(str(error))
+    if failed:
+        context.exit(1)
