@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from scenivid.perception import perceptual
 from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.perception.vgg import IMAGENET_MEAN, IMAGENET_STD
 from scenivid.weights.catalogue import DINO, INCEPTION
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import open_script, read_state
 
 Features = Callable[[Tensor], Tensor]
@@ -129,10 +130,10 @@ def load_dino(device: torch.device, download: bool = True) -> Features:
         import timm
     except ImportError as exc:
         raise DependencyError("DINO needs timm: pip install 'scenivid[eval]'") from exc
-    path = fetch_published(DINO, download)
+    path, state = load_published(DINO, read_state, download)
     network = timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0)
     try:
-        network.load_state_dict(read_state(path))
+        network.load_state_dict(state)
     except RuntimeError as exc:
         raise CheckpointError(f"{path} doesn't hold DINO ViT-B/16's weights") from exc
     network.eval().requires_grad_(False).to(device)
@@ -153,8 +154,8 @@ def load_inception(device: torch.device, download: bool = True) -> Features:
     Raises:
         CheckpointError: the weights can't be had or read.
     """
-    path = fetch_published(INCEPTION, download)
-    layers = getattr(open_script(path, device).eval(), "layers", None)
+    path, script = load_published(INCEPTION, partial(open_script, device=device), download)
+    layers = getattr(script.eval(), "layers", None)
     if layers is None:
         raise CheckpointError(f"{path} is not the published Inception TorchScript file")
 

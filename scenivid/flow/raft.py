@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scenivid.errors import CheckpointError
 from scenivid.frames import to_signed
 from scenivid.weights.catalogue import RAFT_LARGE, RAFT_SMALL
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state
 
 _PUBLISHED = {weights.name: weights for weights in (RAFT_LARGE, RAFT_SMALL)}
@@ -59,9 +59,9 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
     Raises:
         CheckpointError: no weights to be had, or they are damaged or of another network.
     """
-    path = weights or cached(name) or embedded(name) or fetch_published(_PUBLISHED[name])
+    instead = weights or (None if cached(name) else embedded(name))
+    path, state = load_published(_PUBLISHED[name], read_state, weights=instead)
     network = _build(name)
-    state = read_state(path)
     wanted = network.state_dict()
     wrong = [key for key, value in wanted.items() if key not in state or state[key].shape != value.shape]
     extra = [key for key in state if key not in wanted]

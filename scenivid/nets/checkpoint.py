@@ -24,6 +24,9 @@ from scenivid.nets.translator import Translator, TranslatorParams
 _KEY = "scenivid"
 _VERSION = 1
 _LONGEST_HEADER = 100_000_000
+_LONGEST_CARD = 1 << 20
+_WIDEST, _DEEPEST, _LONGEST_LIST = 4096, 256, 64
+"""Most channels, layers and entries of a list in a card's parameters."""
 _SHOWN = 3
 
 Build = Callable[[Mapping[str, Any]], nn.Module]
@@ -66,6 +69,14 @@ class ModelCard:
             raise ConfigError(f"a style's painting size must be at least 64 pixels, got {self.paint}")
         if self.ink is not None and not 0 <= self.ink <= 1:
             raise ConfigError(f"a style's ink must lie between 0 and 1, got {self.ink}")
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("name", "architecture", "description", "licence", "recipe", "limits", "notes"), str),
+    "params": Mapping,
+    "figures": Mapping,
+    "commercial_use": bool,
+}
 
 
 def architectures() -> dict[str, Build]:
@@ -177,23 +188,9 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str)
         CheckpointError: Names what is missing, unexpected or of another shape.
     """
     own = module.state_dict()
-    shapes = [
-        f"{key} is {list(tensors[key].shape)}, expected {list(own[key].shape)}"
-        for key in own
-        if key in tensors and tensors[key].shape != own[key].shape
-    ]
-    problems = [
-        f"{len(keys)} {what} ({_some(keys)})"
-        for what, keys in (
-            ("missing", [key for key in own if key not in tensors]),
-            ("unexpected", [key for key in tensors if key not in own]),
-            ("of another shape", shapes),
-        )
-        if keys
-    ]
-    if problems:
-        kind = type(module).__name__
-        raise CheckpointError(f"{source} doesn't fit {kind}: tensors " + ", ".join(problems))
+    _check_shapes(
+        own, {key: list(value.shape) for key, value in tensors.items()}, source, type(module).__name__
+    )
     changed = [
         key
         for key in own
@@ -206,6 +203,27 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str)
             f"{source} holds NaN or infinite weights; it was saved from a failed training run"
         )
     module.load_state_dict(dict(tensors))
+
+
+def _check_shapes(
+    own: Mapping[str, Tensor], tensors: Mapping[str, list[int]], source: str, kind: str
+) -> None:
+    shapes = [
+        f"{key} is {tensors[key]}, expected {list(own[key].shape)}"
+        for key in own
+        if key in tensors and tensors[key] != list(own[key].shape)
+    ]
+    problems = [
+        f"{len(keys)} {what} ({_some(keys)})"
+        for what, keys in (
+            ("missing", [key for key in own if key not in tensors]),
+            ("unexpected", [key for key in tensors if key not in own]),
+            ("of another shape", shapes),
+        )
+        if keys
+    ]
+    if problems:
+        raise CheckpointError(f"{source} doesn't fit {kind}: tensors " + ", ".join(problems))
 
 
 def check_kind(path: Path) -> None:
@@ -222,7 +240,7 @@ def check_kind(path: Path) -> None:
         raise CheckpointError(f"{path} is a folder; expected a .safetensors file") from exc
     except OSError as exc:
         raise CheckpointError(f"can't read {path}: {exc.strerror or exc}") from exc
-    if head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[8:9] != b"{"):  # 0x80 may be a length too
+    if is_pickle(head):
         raise CheckpointError(
             f"{path} is a pickled torch file; turn it into safetensors with `scenivid styles import {path}`"
         )
@@ -233,16 +251,33 @@ def check_kind(path: Path) -> None:
         raise CheckpointError(f"{path} is incomplete ({size} bytes); copy or download it again")
 
 
+def is_pickle(head: bytes) -> bool:
+    """Whether a file that begins so is a torch file: a zip, or a pickle of protocol 2 to 5.
+
+    The 0x80 of a pickle may also belong to the length of a safetensors header; that begins with a brace.
+    """
+    pickled = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return head[:4] == b"PK\x03\x04" or (pickled and head[8:9] != b"{")
+
+
 def _parse_card(path: Path, text: str) -> ModelCard:
+    if len(text) > _LONGEST_CARD:
+        raise CheckpointError(f"{path} has a damaged model card ({len(text)} characters)")
     try:
         values = json.loads(text)
         version = values.pop("version")
         if version > _VERSION:
             raise CheckpointError(f"{path} was written by a newer scenivid (card version {version}); update")
         known = {entry.name for entry in fields(ModelCard)}
-        return ModelCard(**{key: value for key, value in values.items() if key in known})
-    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as exc:
+        card = ModelCard(**{key: value for key, value in values.items() if key in known})
+        json.dumps(asdict(card))  # nested too deep for other uses
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ConfigError) as exc:
         raise CheckpointError(f"{path} has a damaged model card ({exc})") from exc
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(getattr(card, name), kind)]
+    wrong += [] if all(isinstance(line, str) for line in card.data) else ["data"]
+    if wrong:
+        raise CheckpointError(f"{path} has a damaged model card ({', '.join(wrong)} of the wrong type)")
+    return card
 
 
 def _build(path: Path, card: ModelCard, build: Build | None) -> nn.Module:
@@ -252,10 +287,43 @@ def _build(path: Path, card: ModelCard, build: Build | None) -> nn.Module:
             names = ", ".join(sorted(known))
             raise CheckpointError(f"{path} holds a {card.architecture!r} network; expected one of: {names}")
         build = known[card.architecture]
+    absurd = [name for name, value in card.params.items() if not _sane(value, _most(name))]
+    if absurd or len(card.params) > _LONGEST_LIST:
+        raise CheckpointError(
+            f"{path}: bad parameters for {card.architecture!r}: absurd values of {_some(absurd)}"
+        )
     try:
+        with torch.device("meta"):  # takes no memory, whatever the card says
+            draft = build(card.params)
+        shapes = _shapes(path)
+        _check_shapes(draft.state_dict(), shapes, str(path), type(draft).__name__)
         return build(card.params)
-    except (TypeError, ConfigError) as exc:
+    except (TypeError, ValueError, OverflowError, RuntimeError, ConfigError) as exc:
         raise CheckpointError(f"{path}: bad parameters for {card.architecture!r}: {exc}") from exc
+
+
+def _most(name: str) -> int:
+    return _DEEPEST if any(word in name for word in ("block", "layer", "dilation")) else _WIDEST
+
+
+def _sane(value: Any, most: int, depth: int = 0) -> bool:
+    """Whether a parameter is small enough to be tried: no network of ours comes near these numbers."""
+    if isinstance(value, bool | str) or value is None:
+        return True
+    if isinstance(value, int | float):
+        return abs(value) <= most  # false for nan
+    if not isinstance(value, Mapping | list | tuple) or len(value) > _LONGEST_LIST or depth > 3:
+        return False
+    items = value.values() if isinstance(value, Mapping) else value
+    return all(_sane(item, most, depth + 1) for item in items)
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {key: list(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise CheckpointError(f"{path} is damaged or incomplete ({exc}); copy or download it again") from exc
 
 
 def _some(names: list[str]) -> str:

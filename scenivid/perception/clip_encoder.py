@@ -13,7 +13,7 @@ from torch import Tensor
 from scenivid.errors import CheckpointError
 from scenivid.perception.boxes import crop_boxes
 from scenivid.weights.catalogue import CLIP
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import open_script, read_state
 
 MODEL = "ViT-B-32-quickgelu"
@@ -79,8 +79,7 @@ def load_clip(
     Raises:
         CheckpointError: the weights can't be had, or are another network's.
     """
-    path = weights or fetch_published(CLIP, download)
-    state = _read(path)
+    path, state = load_published(CLIP, _read, download, weights)
     network = open_clip.create_model(MODEL, pretrained=None)
     try:
         network.load_state_dict({key: value for key, value in state.items() if key not in _NOT_WEIGHTS})

@@ -15,7 +15,7 @@ from scenivid.errors import CheckpointError, DependencyError
 from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.perception.vgg import load_vgg19
 from scenivid.weights.catalogue import ALEXNET, VGG16
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -67,12 +67,11 @@ def load_lpips(
     except ImportError as exc:
         raise DependencyError("LPIPS needs the lpips package: pip install 'scenivid[eval]'") from exc
     published = _BACKBONES[backbone]
-    path = weights or fetch_published(published, download)
+    path, stored = load_published(published, read_state, download, weights)
     with warnings.catch_warnings():  # the package calls torchvision by a deprecated name
         warnings.simplefilter("ignore")
         # The linear layers come with the package; the backbone is built bare and filled below.
         network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
-    stored = read_state(path)
     names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
     missing = [theirs for theirs in names.values() if theirs not in stored]
     try:

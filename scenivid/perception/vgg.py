@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
 from scenivid.weights.catalogue import VGG19
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state
 
 TAPS = {"conv1_2": 2, "conv2_2": 7, "conv3_4": 16, "conv4_4": 25}
@@ -53,8 +53,7 @@ def load_vgg19(device: torch.device | str = "cpu", weights: Path | None = None) 
     Raises:
         CheckpointError: can't be downloaded (the message says where to put the file), or isn't VGG19.
     """
-    path = weights or fetch_published(VGG19)
-    stored = read_state(path)
+    path, stored = load_published(VGG19, read_state, weights=weights)
     network = Vgg19()
     wanted = network.state_dict().keys()
     try:

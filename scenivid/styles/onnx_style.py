@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenivid.errors import CheckpointError, ConfigError, DependencyError
+from scenivid.errors import CheckpointError, ConfigError
 from scenivid.frames import pad, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
+from scenivid.styles.onnx_run import OPENING_S, check_growth, open_session, run_session
 from scenivid.styles.stylizer import StyleState
 from scenivid.styles.tiling import check_tile, run_blended
 
@@ -146,7 +147,8 @@ class OnnxStylizer:
     def _run(self, image: Tensor) -> Tensor:
         """[N, 3, H, W] in [0, 1] to the same, of a size the network takes."""
         array = _encode(image, self.options, self.dtype)
-        output = _call(self.session, array, self.card.name)
+        output = run_session(self.session, array, self.card.name)
+        check_growth(_sides(output, self.options), image.shape[-2], image.shape[-1], self.card.name)
         styled = _decode(output, self.options, self.card.name).to(image.device)
         if styled.shape[-2:] != image.shape[-2:]:  # a network that enlarges, or drops a few rows at the edge
             styled = _resize(styled, *image.shape[-2:])
@@ -182,6 +184,7 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
         options = replace(options, value_range="byte")
     options = _with_layout(session, path, shape, dtype, options)
     size = (shape[2], shape[3]) if options.layout == "nchw" else (shape[1], shape[2])
+    _check_growth(session, path, size, dtype, options)
     if options.value_range == "auto":
         options = replace(options, value_range=_find_range(session, path, size, dtype, options))
     card = ModelCard(
@@ -192,33 +195,15 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
         ink=_number(meta.get("scenivid_ink"), float),
     )
     picture = _picture(size, options.multiple)  # fails here, not after the first frame was decoded
-    output = _decode(_call(session, _encode(picture, options, dtype), path.name), options, path.name)
+    output = _decode(
+        run_session(session, _encode(picture, options, dtype), path.name, OPENING_S), options, path.name
+    )
     if output.shape[-2] < picture.shape[-2] / 2 or output.shape[-1] < picture.shape[-1] / 2:
         raise CheckpointError(
             f"{path} is not an image-to-image network: from a picture of {list(picture.shape[-2:])} "
             f"it makes {list(output.shape[-2:])}"
         )
     return OnnxStylizer(card, session, options, size, shape[0] is None, dtype, output.shape[1] == 4)
-
-
-def open_session(path: Path, device: torch.device) -> Any:
-    """An onnxruntime session; see `open_onnx` for the errors."""
-    try:
-        import onnxruntime
-    except ImportError as exc:
-        raise DependencyError('ONNX styles need onnxruntime: pip install "scenivid[onnx]"') from exc
-    if not path.is_file():
-        raise CheckpointError(f"no file {path}")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
-    wanted = ["CPUExecutionProvider"]
-    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        wanted.insert(0, "CUDAExecutionProvider")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
-    except Exception as exc:  # onnxruntime's errors share no narrower class
-        raise CheckpointError(f"{path} is not a usable ONNX file ({_first_line(exc)})") from exc
 
 
 def _with_layout(
@@ -238,12 +223,43 @@ def _with_layout(
         fixed = (shape[2], shape[3]) if layout == "nchw" else (shape[1], shape[2])
         try:
             _decode(
-                _call(session, _encode(_picture(fixed, options.multiple), trial, dtype), path.name), trial, ""
+                run_session(
+                    session, _encode(_picture(fixed, options.multiple), trial, dtype), path.name, OPENING_S
+                ),
+                trial,
+                "",
             )
         except CheckpointError:
             continue
         return trial
     raise CheckpointError(f"{path} is not an image-to-image network: it takes neither NCHW nor NHWC pictures")
+
+
+def _check_growth(
+    session: Any, path: Path, size: tuple[int | None, int | None], dtype: Any, options: OnnxOptions
+) -> None:
+    """Find out what a network makes of small pictures before it gets large ones."""
+    declared = session.get_outputs()[0].shape or []
+    axes = (1, 2) if options.layout == "nhwc" else (2, 3)
+    sides = [declared[axis] if len(declared) == 4 else None for axis in axes]
+    if isinstance(sides[0], int) and isinstance(sides[1], int) and size[0] and size[1]:
+        check_growth((sides[0], sides[1]), size[0], size[1], path.name)
+    for small in (options.multiple, 4 * options.multiple):
+        if size != (None, None) or small >= _PROBE:
+            return
+        picture = _picture((small, small), options.multiple)
+        try:
+            output = run_session(session, _encode(picture, options, dtype), path.name, OPENING_S)
+        except CheckpointError:  # too small for it
+            continue
+        check_growth(_sides(output, options), small, small, path.name)
+
+
+def _sides(output: NDArray[Any], options: OnnxOptions) -> tuple[int, ...]:
+    """Height and width of a network's output; nothing where it has no such axes."""
+    if output.ndim != 4:
+        return (1, 1)  # `_decode` says what is wrong
+    return output.shape[1:3] if options.layout == "nhwc" else output.shape[2:4]
 
 
 def _find_range(
@@ -254,7 +270,9 @@ def _find_range(
     scores = {}
     for name in _RANGES:
         trial = replace(options, value_range=name)
-        output = _decode(_call(session, _encode(picture, trial, dtype), path.name), trial, path.name)
+        output = _decode(
+            run_session(session, _encode(picture, trial, dtype), path.name, OPENING_S), trial, path.name
+        )
         scores[name] = _unlikeness(picture, output)
     ranked = sorted(scores, key=lambda name: scores[name])
     _log.info("%s: value range %s (%s)", path.name, ranked[0], scores)
@@ -310,26 +328,6 @@ def _decode(output: NDArray[Any], options: OnnxOptions, name: str) -> Tensor:
     return torch.cat([colours.flip(1) if options.channels == "bgr" else colours, lines], 1)
 
 
-def _call(session: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
-    try:
-        result: NDArray[Any] = session.run(
-            [session.get_outputs()[0].name], {session.get_inputs()[0].name: array}
-        )[0]
-    except Exception as exc:  # onnxruntime's errors share no narrower class
-        raise CheckpointError(
-            f"{name} refused a frame of shape {list(array.shape)} ({_first_line(exc)})"
-        ) from exc
-    return result
-
-
-def _number(text: str | None, kind: Callable[[str], Number]) -> Number | None:
-    """A number from a file's metadata; what makes no sense counts as absent."""
-    try:
-        return None if text is None else kind(text)
-    except ValueError:
-        return None
-
-
 def _extend(image: Tensor, height: int, width: int) -> Tensor:
     """Replicate the last row and column up to height × width."""
     return F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]), mode="replicate")
@@ -343,5 +341,9 @@ def _aligned(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
+def _number(text: str | None, kind: Callable[[str], Number]) -> Number | None:
+    """A number from a file's metadata; what makes no sense counts as absent."""
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        return None

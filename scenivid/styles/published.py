@@ -11,15 +11,15 @@ import logging
 import os
 import re
 import tempfile
-import urllib.error
-import urllib.request
 from dataclasses import replace
+from http.client import HTTPException
 from pathlib import Path
 
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import (
     ModelCard,
     check_kind,
+    is_pickle,
     load_checkpoint,
     load_strictly,
     read_card,
@@ -28,7 +28,7 @@ from scenivid.nets.checkpoint import (
 )
 from scenivid.nets.translator import Translator
 from scenivid.weights.catalogue import NON_COMMERCIAL, SHINKAI
-from scenivid.weights.published import Published, fetch_published, retrieve
+from scenivid.weights.published import Published, alone, fetch_published, retrieve
 from scenivid.weights.torch_file import read_state
 
 _LARGEST = 200_000_000
@@ -73,35 +73,53 @@ def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | N
     return card
 
 
-def fetch(entry: Published, dest_dir: Path | None = None) -> Path:
+def fetch(entry: Published, dest_dir: Path | None = None, again: bool = False) -> Path:
     """The safetensors of a published model, downloaded and converted the first time.
 
     A file of the published name that already lies in the folder is used instead of the network.
+
+    Args:
+        again: What is there is damaged; replace it.
 
     Raises:
         CheckpointError: No connection, or not the expected file; says what to fetch and where to put it.
     """
     folder = dest_dir or models_dir()
     target = folder / f"{entry.name}.safetensors"
-    if target.is_file():
-        return target
+    with alone(target):
+        if again or not _sound(target):
+            _fetch(entry, folder)
+    return target
+
+
+def _sound(target: Path) -> bool:
+    if not target.is_file():
+        return False
+    try:
+        read_card(target)
+    except CheckpointError as exc:
+        _log.warning("%s; fetching it again", exc)
+        return False
+    return True
+
+
+def _fetch(entry: Published, folder: Path) -> None:
     local = folder / entry.file
     if local.is_file():
         import_checkpoint(local, entry.name, folder)
-        return target
+        return
     _log.warning("downloading %s (%s)", entry.url, entry.licence)
     with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
         fetched = Path(scratch) / entry.file
         try:
             retrieve(entry.url, fetched, largest=_LARGEST)
-        except (urllib.error.URLError, OSError, ValueError) as exc:
+        except (HTTPException, OSError, ValueError) as exc:
             reason = getattr(exc, "reason", None) or exc
             raise CheckpointError(
                 f"can't download {entry.url} ({reason}); "
                 f"fetch {entry.file} by other means and put it at {local}"
             ) from exc
         import_checkpoint(fetched, entry.name, folder)
-    return target
 
 
 def obtain(entry: Published) -> Path:
@@ -158,10 +176,9 @@ def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:
 def _is_pickled(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            return is_pickle(file.read(16))
     except OSError:
         return False
-    return head == b"PK\x03\x04" or head[:1] == b"\x80"
 
 
 def _has_card(path: Path) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from scenivid import weights
 from scenivid.errors import CheckpointError, ConfigError
@@ -138,10 +139,22 @@ def load_style(
         return open_onnx(path, device, onnx or OnnxOptions())
     if path.suffix.lower() in (".pth", ".pt", ".ckpt", ".bin"):
         raise ConfigError(f"{path} is not a style file; try `scenivid styles import {path}` first")
-    network, card = load_checkpoint(find(name_or_path))
+    network, card = _load(name_or_path)
     if not card.commercial_use:
         _log.warning("style %s is licensed for non-commercial use: %s", card.name, card.licence)
     return stylizer_for(network, card, device, precision, smoothing, strength)
+
+
+def _load(name_or_path: str) -> tuple[nn.Module, ModelCard]:
+    path = find(name_or_path)
+    published = next((entry for entry in PUBLISHED if entry.name == name_or_path), None)
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as exc:
+        if published is None or path.parent != models_dir():
+            raise
+        _log.warning("%s; fetching it again", exc)
+    return load_checkpoint(fetch(published, again=True))
 
 
 def _weights_dir() -> Path:

@@ -1,24 +1,37 @@
-"""Other people's published weights: fetched once, checked, kept in torch's cache, refused quickly offline."""
+"""Other people's published weights: fetched once, checked, kept in torch's cache, refused quickly offline.
+
+Two processes that want the same file fetch it once; a file that turns out damaged is fetched again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import torch
 
+from scenivid import locks
 from scenivid.errors import CheckpointError
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _REACH_S = 5.0
 _CHUNK = 1 << 20
+_LARGEST = 4 << 30
+"""Bytes that no file of published weights exceeds."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +68,77 @@ def fetch_published(weights: Published, download: bool = True) -> Path:
     """
     if weights.path.is_file():
         return weights.path
-    advice = f"download {weights.url} elsewhere and put it at {weights.path}"
     if not download:
-        raise CheckpointError(f"{weights.name} is not cached: {advice}")
+        raise CheckpointError(f"{weights.name} is not cached: {_advice(weights)}")
+    with alone(weights.path):
+        if not weights.path.is_file():  # another process may have fetched it meanwhile
+            _download(weights)
+    return weights.path
+
+
+def load_published(
+    published: Published, load: Callable[[Path], T], download: bool = True, weights: Path | None = None
+) -> tuple[Path, T]:
+    """The cached file and what `load` makes of it; one that it can't load is fetched again, once.
+
+    Args:
+        load: raises CheckpointError for a file that is damaged or of another kind.
+        download: False never touches the network.
+        weights: the user's own file, to be used instead.
+
+    Raises:
+        CheckpointError: as `fetch_published`, or what `load` raises on the file as published.
+    """
+    path = weights or fetch_published(published, download)
+    try:
+        return path, load(path)
+    except CheckpointError as error:
+        as_published = published.sha256 and path.is_file() and _sha256(path).startswith(published.sha256)
+        if weights is not None or not download or as_published:
+            raise
+        _log.warning("%s is damaged (%s): fetching it again", path, error)
+    with alone(path):
+        _download(published)
+    return path, load(path)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Be the only process that fetches `path`; wait for another that does."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with locks.hold(lock) as mine:
+            if mine:
+                yield
+                return
+        _log.info("waiting for another process that fetches %s", path.name)
+        with locks.hold(lock, wait=True):
+            yield
+    except OSError as error:
+        raise CheckpointError(f"{path.parent} can't be written: {error.strerror or error}") from error
+
+
+def _download(weights: Published) -> None:
     host = "{0.scheme}://{0.netloc}".format(urlsplit(weights.url))
     if not _reachable(host):
-        raise CheckpointError(f"{weights.name}: no connection to {host}; {advice}")
+        raise CheckpointError(f"{weights.name}: no connection to {host}; {_advice(weights)}")
     _log.info("downloading %s from %s", weights.name, weights.url)
     try:
         retrieve(weights.url, weights.path, weights.sha256)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{weights.name} could not be fetched ({error}); {advice}") from error
-    return weights.path
+    except (OSError, ValueError, HTTPException) as error:
+        raise CheckpointError(f"{weights.name} could not be fetched ({error}); {_advice(weights)}") from error
+
+
+def _advice(weights: Published) -> str:
+    return f"download {weights.url} elsewhere and put it at {weights.path}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @cache
@@ -91,8 +163,8 @@ def _reachable(host: str) -> bool:
     return answered.is_set()
 
 
-def retrieve(url: str, path: Path, sha256: str = "", largest: int | None = None) -> None:
-    """Fetch a file; it appears whole or not at all.
+def retrieve(url: str, path: Path, sha256: str = "", largest: int = _LARGEST) -> None:
+    """Fetch a file; it appears whole and checked, or not at all.
 
     Args:
         sha256: what the file's SHA-256 begins with.
@@ -100,22 +172,23 @@ def retrieve(url: str, path: Path, sha256: str = "", largest: int | None = None)
 
     Raises:
         OSError: no connection, or nowhere to write.
+        HTTPException: the answer breaks off or is no HTTP.
         ValueError: cut short, too large or damaged.
     """
     digest, size = hashlib.sha256(), 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer, partial.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=30) as answer, partial.open("xb") as file:
             expected = int(answer.headers.get("Content-Length") or 0)
             while chunk := answer.read(_CHUNK):
                 size += len(chunk)
-                if largest is not None and size > largest:
+                if size > largest:
                     raise ValueError(f"more than {largest} bytes")
                 digest.update(chunk)
                 file.write(chunk)
-        if expected and size != expected:
-            raise ValueError(f"{size} of {expected} bytes came")
+        if not size or (expected and size != expected):
+            raise ValueError(f"{size} of {expected or 'some'} bytes came")
         if not digest.hexdigest().startswith(sha256):
             raise ValueError(f"damaged: SHA-256 begins with {digest.hexdigest()[:8]}, not {sha256[:8]}")
         partial.replace(path)

@@ -17,7 +17,7 @@ from scenivid.errors import CheckpointError, ConfigError, DependencyError
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.training.loop import generator
 from scenivid.weights.catalogue import DEEPLAB
-from scenivid.weights.published import fetch_published
+from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state
 
 SegmenterName = Literal["clusters", "mask2former", "deeplab"]
@@ -191,8 +191,7 @@ def _load_deeplab(device: torch.device | str, weights: Path | None) -> DeepLabSe
 
     network = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
     try:
-        path = weights or fetch_published(DEEPLAB)
-        network.load_state_dict(read_state(path))
+        network.load_state_dict(load_published(DEEPLAB, read_state, weights=weights)[1])
     except (CheckpointError, RuntimeError) as exc:
         reason = str(exc).splitlines()[0]
         raise CheckpointError(
