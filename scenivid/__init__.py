@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scenivid.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
     from scenivid.styles.zoo import load_style
-    from scenivid.temporal import Memory, steady
+    from scenivid.temporal.steady import Memory, steady
     from scenivid.video.info import VideoInfo
     from scenivid.video.open import open_video, probe
     from scenivid.video.writing.writer import WriterSettings, open_writer
