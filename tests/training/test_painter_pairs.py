@@ -1,4 +1,4 @@
-"""Painted pairs: a function of the seed, cached, resumable; batches whose twins line up."""
+"""Painted pairs: a function of the seed, kept in chunks, resumable; batches follow from seed and step."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ import torch
 from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.training.painter.pairs import (
-    Degrade,
-    Pairs,
-    PairSettings,
-    degraded,
-    draw_batch,
-    hue_chances,
-    painted_pairs,
-    view,
-)
+from scenivid.training.painter.batches import Degrade, degraded, draw_batch
+from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all
+from scenivid.training.painter.views import BORDER, PairSettings, view
 
 SMALL = PairSettings(views=2, size=64, short_side=(64.0, 90.0))
-CLEAN = Degrade(jpeg=0.0, noise=0.0)
+CLEAN = Degrade(blur=0.0, jpeg=0.0, noise=0.0, grain=0.0)
 
 
 @pytest.fixture
@@ -37,45 +30,63 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_pairs_are_painted_once_and_read_back(photos: Path, tmp_path: Path) -> None:
-    first = painted_pairs(photos, "aozora", SMALL, 3, tmp_path / "cache")
-    assert len(first) == 10
-    assert first.source.shape == first.target.shape == (10, 3, 64, 64)
-    assert first.source.dtype == first.target.dtype == torch.uint8
+    store = PairStore(photos, "aozora", SMALL, 3, tmp_path / "cache")
+    assert len(store.pairs()) == 0 and store.count == 2
+    store.paint(0)
+    assert len(store.pairs()) == CHUNK
+    paint_all([store])
+    first = store.pairs()
+    assert len(first) == 10 and first.size == 64
+    assert first[9].shape == (7, 64, 64) and first[9].dtype is torch.uint8
     files = sorted((tmp_path / "cache").rglob("*.npy"))
     times = [path.stat().st_mtime_ns for path in files]
-    files[-1].unlink()
-    again = painted_pairs(photos, "aozora", SMALL, 3, tmp_path / "cache")
-    assert [path.stat().st_mtime_ns for path in files[:-1]] == times[:-1]
-    assert torch.equal(first.source, again.source)
-    assert torch.equal(first.target, again.target)
+    again = PairStore(photos, "aozora", SMALL, 3, tmp_path / "cache")
+    paint_all([again])
+    assert [path.stat().st_mtime_ns for path in files] == times
+    assert all(torch.equal(first[i], again.pairs()[i]) for i in range(10))
+    with pytest.raises(IndexError):
+        first[10]
 
 
-def test_another_style_or_seed_gets_its_own_cache(photos: Path, tmp_path: Path) -> None:
-    one = PairSettings(views=1, size=64, short_side=(64.0, 90.0))
-    aozora = painted_pairs(photos, "aozora", one, 3, tmp_path)
-    gouache = painted_pairs(photos, "gouache", one, 3, tmp_path)
-    assert torch.equal(aozora.source, gouache.source)
-    assert not torch.equal(aozora.target, gouache.target)
-    assert len(list(tmp_path.glob("*ao*-*"))) == 1
+def test_a_gap_ends_what_is_there(photos: Path, tmp_path: Path) -> None:
+    store = PairStore(photos, "cel", SMALL, 3, tmp_path)
+    store.paint(1)
+    assert len(store.pairs()) == 0
+    store.paint(0)
+    assert len(store.pairs()) == 10
+
+
+def test_another_look_or_seed_gets_its_own_folder_and_the_same_views(photos: Path, tmp_path: Path) -> None:
+    settings = PairSettings(views=1, size=64, short_side=(64.0, 90.0))
+    stores = [PairStore(photos, look, settings, 3, tmp_path) for look in ("aozora", "cel")]
+    paint_all(stores)
+    one, other = (store.pairs() for store in stores)
+    assert torch.equal(one[0][:3], other[0][:3]) and not torch.equal(one[0][3:], other[0][3:])
+    assert PairStore(photos, "aozora", settings, 4, tmp_path).folder != stores[0].folder
 
 
 def test_lower_strengths_are_painted_for_some_of_the_same_views(photos: Path, tmp_path: Path) -> None:
-    full = painted_pairs(photos, "aozora", SMALL, 3, tmp_path)
-    half = painted_pairs(photos, "aozora", SMALL, 3, tmp_path, strength=0.5, every=4)
-    assert torch.equal(half.source, full.source[::4])
-    far, near = (
-        (target.float() - half.source.float()).abs().mean() for target in (full.target[::4], half.target)
-    )
-    assert near < far
-    assert len(list(tmp_path.glob("aozora-*"))) == 2
+    full = PairStore(photos, "aozora", SMALL, 3, tmp_path)
+    half = PairStore(photos, "aozora", SMALL, 3, tmp_path, strength=0.5, every=4)
+    paint_all([full, half])
+    assert len(half.pairs()) == 3
+    far, near = full.pairs()[4].float(), half.pairs()[1].float()
+    assert torch.equal(far[:3], near[:3])
+    assert (near[3:6] - near[:3]).abs().mean() < (far[3:6] - far[:3]).abs().mean()
+
+
+def test_rare_photographs_get_more_views(photos: Path, tmp_path: Path) -> None:
+    settings = PairSettings(views=1, size=64, short_side=(64.0, 90.0), rare=("3",), rare_views=4)
+    store = PairStore(photos, "aozora", settings, 3, tmp_path)
+    assert len(store.jobs) == 4 + 4
 
 
 def test_an_empty_folder_or_an_unknown_style_is_refused(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError):
-        painted_pairs(tmp_path / "none", "aozora", SMALL, 0, tmp_path)
+        PairStore(tmp_path / "none", "aozora", SMALL, 0, tmp_path)
     with pytest.raises(ConfigError):
-        painted_pairs(photos, "fresco", SMALL, 0, tmp_path)
+        PairStore(photos, "fresco", SMALL, 0, tmp_path)
     with pytest.raises(ConfigError):
         PairSettings(size=8)
 
@@ -83,65 +94,53 @@ def test_an_empty_folder_or_an_unknown_style_is_refused(photos: Path, tmp_path: 
 def test_a_view_follows_from_its_key() -> None:
     photo = np.random.default_rng(1).integers(0, 255, (100, 140, 3), dtype=np.uint8)
     one = view(photo, SMALL, 5, 7, 0)
+    assert one.shape == (3, 64 + 2 * BORDER, 64 + 2 * BORDER)
     assert torch.equal(one, view(photo, SMALL, 5, 7, 0))
     assert not torch.equal(one, view(photo, SMALL, 5, 7, 1))
 
 
-def test_lettering_and_grey_views_happen() -> None:
+def test_lettering_grey_and_dim_views_happen() -> None:
     photo = np.full((200, 200, 3), (90, 130, 170), dtype=np.uint8)
     lettered = PairSettings(size=96, lettering=1.0, gamma=0.0)
     assert view(photo, lettered, 0, 0, 0).float().std(dim=(1, 2)).max() > 5
     grey = view(photo, PairSettings(size=96, lettering=0.0, grey=1.0, gamma=0.0), 0, 0, 1)
     assert (grey[0].int() - grey[2].int()).abs().max() <= 30  # warmth may tint it, within its small range
+    dim = view(photo, PairSettings(size=96, lettering=0.0, dim=1.0, gamma=0.0), 0, 0, 1)
+    assert dim.float().mean() < 70
 
 
 def _pairs() -> Pairs:
     source = torch.randint(0, 255, (6, 3, 96, 96), dtype=torch.uint8)
-    return Pairs(source, 255 - source)
+    line = source[:, :1]
+    return Pairs(
+        (torch.cat([source, 255 - source, line], 1)[:4], torch.cat([source, 255 - source, line], 1)[4:])
+    )
 
 
 def test_a_batch_follows_from_seed_and_step_and_stays_aligned() -> None:
     pairs = _pairs()
-    batch = draw_batch(pairs, CLEAN, 64, 4, 2, 8, seed=1, step=9)
-    assert batch.source.shape == batch.target.shape == (6, 3, 64, 64)
-    assert torch.allclose(batch.source + batch.target, torch.ones(1), atol=1e-6)
-    assert torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, 2, 8, seed=1, step=9).source)
-    assert not torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, 2, 8, seed=1, step=10).source)
+    batch = draw_batch(pairs, CLEAN, 64, 4, seed=1, step=9)
+    assert batch.source.shape == (4, 3, 64, 64) and batch.target.shape == (4, 4, 64, 64)
+    assert torch.allclose(batch.source + batch.target[:, :3], torch.ones(1), atol=1e-6)
+    assert torch.equal(batch.source[:, :1], batch.target[:, 3:])
+    assert torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, seed=1, step=9).source)
+    assert not torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, seed=1, step=10).source)
 
 
-def test_a_rare_hue_is_drawn_more_often() -> None:
-    source = torch.full((20, 3, 32, 32), 120, dtype=torch.uint8)
-    target = source.clone()
-    target[:, 2] = 220
-    target[7] = torch.tensor([90, 200, 90], dtype=torch.uint8)[:, None, None]
-    chances = hue_chances(Pairs(source, target))
-    assert float(chances.sum()) == pytest.approx(1.0)
-    assert chances.argmax() == 7
-    assert chances.min() >= 0.5 / 20 - 1e-6
-    batch = draw_batch(Pairs(source, target), CLEAN, 32, 64, 0, 0, seed=0, step=0, chances=torch.eye(20)[7])
-    assert torch.equal(batch.target, batch.target[:1].expand_as(batch.target))
-    assert float(batch.target[0, 1, 0, 0]) == pytest.approx(200 / 255)
-
-
-def test_twins_show_the_same_place_moved() -> None:
-    pairs = _pairs()
-    moved = 0
-    for step in range(12):
-        batch = draw_batch(pairs, CLEAN, 64, 3, 3, 8, seed=2, step=step)
-        for i, (dy, dx) in enumerate(batch.shifts):
-            moved += (dy, dx) != (0, 0)
-            ys, xs = slice(max(dy, 0), 64 + min(dy, 0)), slice(max(dx, 0), 64 + min(dx, 0))
-            ys2, xs2 = slice(max(-dy, 0), 64 + min(-dy, 0)), slice(max(-dx, 0), 64 + min(-dx, 0))
-            assert torch.equal(batch.source[i, :, ys, xs], batch.source[3 + i, :, ys2, xs2])
-    assert moved > 20
-
-
-def test_degrading_adds_noise_and_compression_but_keeps_the_picture() -> None:
-    pixels = (
-        torch.randint(60, 200, (3, 8, 8), dtype=torch.uint8).repeat_interleave(8, 1).repeat_interleave(8, 2)
-    )
+@pytest.mark.parametrize(
+    "degrade",
+    [
+        Degrade(blur=1.0, jpeg=0.0, noise=0.0, grain=0.0),
+        Degrade(blur=0.0, jpeg=1.0, noise=0.0, grain=0.0),
+        Degrade(blur=0.0, jpeg=0.0, noise=4.0, grain=1.0),
+    ],
+    ids=["blur", "jpeg", "grain"],
+)
+def test_each_fault_of_a_camera_changes_the_picture_a_little(degrade: Degrade) -> None:
+    rough = torch.randint(0, 255, (3, 8, 8), dtype=torch.uint8)
+    pixels = rough.repeat_interleave(8, 1).repeat_interleave(8, 2)
     random = torch.Generator().manual_seed(0)
-    noisy = degraded(pixels, Degrade(jpeg=0.0, noise=4.0), random) * 255 - pixels
-    assert 0.05 < noisy.std() < 4.1
-    coded = degraded(pixels, Degrade(jpeg=1.0, quality=(50.0, 50.0), noise=0.0), random) * 255 - pixels
-    assert 0.1 < coded.abs().mean() < 20
+    clean = degraded(pixels, CLEAN, random)
+    assert torch.equal(clean, pixels.float() / 255)
+    changes = [(degraded(pixels, degrade, random) - clean).abs().mean() for _ in range(8)]
+    assert min(changes) > 0.0005 and max(changes) < 0.12

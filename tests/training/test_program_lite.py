@@ -13,8 +13,10 @@ from PIL import Image
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.training.losses.lite import reconstruction, twin_difference
-from scenivid.training.painter.pairs import Pairs, PairSettings
+from scenivid.training.losses.lite import lines, reconstruction
+from scenivid.training.painter.looks import look_named
+from scenivid.training.painter.pairs import Pairs, PairStore
+from scenivid.training.painter.views import PairSettings
 from scenivid.training.programs.lite import LiteProgram, export_checkpoint, run
 from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings, load_recipe
@@ -22,13 +24,12 @@ from scenivid.training.recipe import RunSettings, load_recipe
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TINY = Recipe(
     run=RunSettings(steps=6, log_every=2, sample_every=0, tensorboard=False, checkpoint_minutes=0),
-    network=LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16, line=False),
+    network=LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16),
     pairs=PairSettings(views=1, size=80, short_side=(80.0, 100.0)),
     weights=Weights(perceptual=0.0),
     crop=64,
     batch=2,
-    twins=1,
-    reach=4,
+    moved=1,
     bf16=False,
 )
 
@@ -70,23 +71,33 @@ def test_a_dry_run_writes_no_weights(recipe: Recipe, tmp_path: Path) -> None:
     assert not run(recipe, tmp_path / "out", dry_run=True).exists()
 
 
-def _darkening() -> Pairs:
-    source = torch.randint(0, 255, (4, 3, 5, 5), dtype=torch.uint8)
-    source = source.repeat_interleave(16, 2).repeat_interleave(16, 3)
-    return Pairs(source, source // 2)
+class Darkening:
+    """Pairs whose painting is the photograph at half its light, with a line wherever red is bright."""
+
+    def __init__(self, count: int = 4) -> None:
+        source = torch.randint(0, 255, (count, 3, 5, 5), dtype=torch.uint8)
+        source = source.repeat_interleave(16, 2).repeat_interleave(16, 3)
+        line = (source[:, :1] > 180).to(torch.uint8) * 255
+        self.held = Pairs((torch.cat([source, source // 2, line], 1),))
+
+    def pairs(self) -> Pairs:
+        return self.held
 
 
 def test_it_learns() -> None:
     recipe = replace(TINY, run=RunSettings(steps=40), warmup=5, learning_rate=5e-3)
-    program = LiteProgram(recipe, _darkening())
-    losses = [float(program.step(index)["pixel"]) for index in range(40)]
-    assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])
+    program = LiteProgram(recipe, [Darkening()])
+    losses = [program.step(index) for index in range(40)]
+    for name in ("pixel", "line"):
+        values = [float(loss[name]) for loss in losses]
+        assert np.mean(values[-5:]) < 0.6 * np.mean(values[:3]), name
+    assert all(0 <= float(loss["temporal"]) < 1 for loss in losses)
 
 
 def test_the_adversarial_loss_starts_when_told_and_moves_the_critic(recipe: Recipe) -> None:
     weights = Weights(perceptual=0.0, adversarial=0.1)
     recipe = replace(recipe, paintings=recipe.photos, weights=weights, critic=8, adversarial_from=1)
-    program = LiteProgram(recipe, _darkening())
+    program = LiteProgram(recipe, [Darkening()])
     assert "critic" not in program.step(0)
     assert program.critic is not None
     before = [p.clone() for p in program.critic.parameters()]
@@ -96,7 +107,7 @@ def test_the_adversarial_loss_starts_when_told_and_moves_the_critic(recipe: Reci
 
 
 def test_samples_show_photograph_painting_and_result() -> None:
-    sheet = LiteProgram(TINY, _darkening()).samples()
+    sheet = LiteProgram(TINY, [Darkening()]).samples()
     assert sheet is not None
     assert sheet.shape[1] == 3 * 64 + 2 * 2
 
@@ -124,18 +135,33 @@ def test_vivid_places_count_more() -> None:
         assert loss == pytest.approx(0.1 * weight, rel=1e-4)
 
 
-def test_twins_that_agree_cost_nothing() -> None:
-    scene = torch.rand(3, 90, 90)
-    output = torch.stack([scene[:, 10:74, 12:76], scene[:, 13:77, 5:69]])
-    assert float(twin_difference(output, ((3, -7),))) == 0
-    assert float(twin_difference(output, ((0, 0),))) > 0.1
+def test_a_missed_line_costs_more_than_a_false_one_and_a_faint_one_shows_in_the_amount() -> None:
+    none, drawn = torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
+    drawn[..., 10:13, :] = 1.0
+    assert all(float(value) == 0 for value in lines(drawn, drawn).values())
+    assert lines(none, drawn)["line"] > 1.5 * lines(drawn, none)["line"]
+    faint = lines(torch.full_like(drawn, float(drawn.mean())), drawn)
+    assert faint["line_amount"] > 0.8 * lines(none, drawn)["line_amount"]
+
+
+def test_a_run_that_begins_early_takes_in_what_is_painted_meanwhile(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, begin_with=1, pairs=replace(recipe.pairs, views=4))
+    store = PairStore(recipe.photos, "aozora", recipe.pairs, recipe.run.seed, tmp_path)
+    store.paint(0)
+    program = LiteProgram(recipe, [store])
+    assert len(program.levels[1.0]) == 8
+    store.paint(1)
+    program.batch(49)
+    assert len(program.levels[1.0]) == 8
+    program.batch(50)
+    assert len(program.levels[1.0]) == 12
 
 
 def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -> None:
     plain = run(recipe, tmp_path / "plain")
     network = replace(recipe.network, dial=True)
-    recipe = replace(recipe, network=network, strengths=(0.25, 0.5), start=plain)
-    program = LiteProgram(recipe, _darkening(), [_darkening(), _darkening()])
+    recipe = replace(recipe, network=network, strengths=(0.25, 0.5), start=plain, dial_every=2)
+    program = LiteProgram(recipe, [Darkening() for _ in range(3)])
     image = torch.rand(1, 3, 32, 32)
     assert torch.allclose(program.ema.eval()(image), load_checkpoint(plain)[0](image), atol=1e-5)
     assert [program.strength(index) for index in range(5)] == [1.0, 0.25, 1.0, 0.5, 1.0]
@@ -148,7 +174,8 @@ def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -
     without = replace(
         recipe, network=TINY.network, strengths=(), start=tmp_path / "dialled/aozora.safetensors"
     )
-    LiteProgram(without, _darkening())
+    LiteProgram(without, [Darkening()])
+    assert (card.paint, card.ink) == (540, look_named("aozora").ink)
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:
@@ -158,12 +185,14 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         replace(TINY, network=replace(TINY.network, dial=True), strengths=(0.1,))
     with pytest.raises(ConfigError, match="crop"):
         replace(TINY, crop=96)
-    with pytest.raises(ConfigError, match="twins"):
-        replace(TINY, twins=3)
+    with pytest.raises(ConfigError, match="moved"):
+        replace(TINY, moved=3)
+    with pytest.raises(ConfigError, match="dial_every"):
+        replace(TINY, dial_every=1)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("aozora*.toml")) + sorted(RECIPES.glob("gouache*.toml")))
+@pytest.mark.parametrize("path", [RECIPES / f"{style}.toml" for style in ("aozora", "cel", "gouache")])
 def test_the_shipped_recipes_parse(path: Path) -> None:
     recipe = load_recipe(Recipe, path)
-    assert recipe.program == "lite"
+    assert recipe.program == "lite" and recipe.style == path.stem
     assert sum(p.numel() for p in Lite(recipe.network).parameters()) <= 1_500_000

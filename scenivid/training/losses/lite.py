@@ -1,13 +1,14 @@
-"""What a lite network is asked for: the painting's pixels, edges, light and crispness, and to hold still."""
+"""What a lite network is asked for: the painting's pixels, edges, light and crispness, and its lines."""
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 MARGIN = 8
 """Pixels left out at a crop's edge: the painting knows what lies outside the crop, the network doesn't."""
+_LINES = 4.0
+"""How much more the middle of a line counts than where there is none: lines are few."""
 
 
 def reconstruction(output: Tensor, target: Tensor, vivid: float = 0.0) -> dict[str, Tensor]:
@@ -34,28 +35,23 @@ def reconstruction(output: Tensor, target: Tensor, vivid: float = 0.0) -> dict[s
     }
 
 
+def lines(output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """L1 of the line field, more where there is a line, with its slopes; and of its amount around each place.
+
+    The last keeps lines whose course is unsure from fading to a faint mean. Both [N, 1, H, W].
+    """
+    error = output - target
+    slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return {
+        "line": (error.abs() * (1 + _LINES * target)).mean() + slopes,
+        "line_amount": (F.avg_pool2d(output.clamp(0, 1) ** 2, 8) - F.avg_pool2d(target**2, 8)).abs().mean(),
+    }
+
+
 def _steepness(image: Tensor) -> Tensor:
     """4 × 4 means of |∂x| + |∂y|."""
     across, down = image.diff(dim=-1).abs(), image.diff(dim=-2).abs()
     return F.avg_pool2d(across[..., :-1, :], 4) + F.avg_pool2d(down[..., :-1], 4)
-
-
-def twin_difference(output: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tensor:
-    """Mean absolute difference between each twin and its original, where both see the same place.
-
-    Args:
-        output: [N + T, 3, C, C]; the last T are the twins of the first T (see `Batch`).
-    """
-    count, size = len(output) - len(shifts), output.shape[-1]
-    terms = []
-    for i, (dy, dx) in enumerate(shifts):
-        margin = MARGIN
-        first = output[i, :, max(dy, 0) + margin : size + min(dy, 0) - margin]
-        second = output[count + i, :, max(-dy, 0) + margin : size + min(-dy, 0) - margin]
-        first = first[..., max(dx, 0) + margin : size + min(dx, 0) - margin]
-        second = second[..., max(-dx, 0) + margin : size + min(-dx, 0) - margin]
-        terms.append((first - second).abs().mean())
-    return torch.stack(terms).mean()
 
 
 def inner(image: Tensor) -> Tensor:

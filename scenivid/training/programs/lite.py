@@ -1,9 +1,9 @@
 """`scenivid train lite`: a lite network learns a look from photographs painted by the procedural painter.
 
-Supervised on the painted pairs; a temporal loss holds the output still when the input moves by whole pixels,
-is compressed again or carries other noise; EfficientNet-Lite0 features ask for the same content. The
-unsupervised branch is a discriminator that compares the result with real, unpaired paintings. A network
-with a dial also learns what the painter does at lower strengths.
+Supervised on the painted pairs, flat colours and lines; a temporal loss asks that what moved and got noisy is
+painted as the moved painting; EfficientNet-Lite0 features ask for the same content. The unsupervised branch
+is a discriminator that compares the inked result with real, unpaired paintings. A network with a dial also
+learns what the painter does at lower strengths.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from scenivid.frames import to_float
+from scenivid.ink import inked
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
@@ -35,19 +36,33 @@ from scenivid.training.loop import (
     train,
     update_ema,
 )
-from scenivid.training.losses.lite import inner, reconstruction, twin_difference
-from scenivid.training.painter.pairs import (
-    Batch,
-    Pairs,
-    draw_batch,
-    hue_chances,
-    painted_pairs,
-)
+from scenivid.training.losses.lite import inner, lines, reconstruction
+from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
+from scenivid.training.painter.batches import Batch, draw_batch
+from scenivid.training.painter.looks import look_named
+from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all
 from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
 
 logger = logging.getLogger(__name__)
+_REFRESH = 50
+"""Steps between two looks for newly painted pairs."""
+
+
+def open_stores(recipe: Recipe, out: Path) -> list[PairStore]:
+    """The painted pairs of a recipe: of full strength, then of each of `recipe.strengths`.
+
+    Raises:
+        DataError: no usable photographs.
+        ConfigError: no such look.
+    """
+    cache = recipe.cache or out / "pairs"
+    # The same eighth of the views for every lower strength: beside each other they show the dial.
+    return [
+        PairStore(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
+        for strength, every in ((1.0, 1), *((strength, 8) for strength in recipe.strengths))
+    ]
 
 
 def run(
@@ -65,15 +80,11 @@ def run(
         ConfigError: no such style, or settings that don't fit each other.
         CheckpointError: `recipe.start` doesn't fit the network.
     """
-    cache = recipe.cache or out / "pairs"
-    # The same quarter of the views for every lower strength: beside each other they show the dial.
-    pairs, *gentler = (
-        painted_pairs(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
-        for strength, every in ((1.0, 1), *((strength, 4) for strength in recipe.strengths))
-    )
-    program = LiteProgram(recipe, pairs, gentler)
+    stores = open_stores(recipe, out)
+    paint_all(stores, None if recipe.begin_with is None else -(-recipe.begin_with // CHUNK))
+    program = LiteProgram(recipe, stores)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
-    logger.info("lite: %s parameters, %d pairs, %d steps", f"{parameters:,}", len(pairs), recipe.run.steps)
+    logger.info("lite: %s parameters, %d steps", f"{parameters:,}", recipe.run.steps)
     weights = out / f"{recipe.style}.safetensors"
     if dry_run:
         program.batch(0)
@@ -97,23 +108,29 @@ def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
         name=recipe.style,
         architecture="lite",
         params=asdict(recipe.network),
-        recipe=f"train/recipes/{recipe.style}.toml, {step} steps of {recipe.batch + recipe.twins} crops of "
+        paint=recipe.paint,
+        ink=look_named(recipe.style).ink if recipe.network.line else None,
+        recipe=f"train/recipes/{recipe.style}.toml, {step} steps of {recipe.batch + recipe.moved} crops of "
         f"{recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
         **more,
     )
 
 
+class PairSource(Protocol):
+    """Whatever has painted pairs: a `PairStore`, or a test's own."""
+
+    def pairs(self) -> Pairs:
+        """Those there are now."""
+
+
 class LiteProgram:
     """The network, its average, and the discriminator if there is one, as the training loop wants them."""
 
-    def __init__(self, recipe: Recipe, pairs: Pairs, gentler: Sequence[Pairs] = ()) -> None:
-        """`gentler` are the pairs of `recipe.strengths`, in their order."""
+    def __init__(self, recipe: Recipe, stores: Sequence[PairSource]) -> None:
+        """`stores` are the pairs of full strength and of `recipe.strengths`, in their order."""
         self.recipe = recipe
-        self.levels = dict(zip((1.0, *recipe.strengths), (pairs, *gentler), strict=True))
-        self.chances = {
-            strength: None if recipe.balance_from is None else hue_chances(painted)
-            for strength, painted in self.levels.items()
-        }
+        self.stores = dict(zip((1.0, *recipe.strengths), stores, strict=True))
+        self.levels = {strength: store.pairs() for strength, store in self.stores.items()}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
@@ -143,17 +160,20 @@ class LiteProgram:
         return parts
 
     def strength(self, index: int) -> float:
-        """What step `index` trains: full strength, and at every second step the others in turn."""
-        others = self.recipe.strengths
-        return others[index // 2 % len(others)] if others and index % 2 else 1.0
+        """What step `index` trains: full strength, and now and then the others in turn."""
+        others, every = self.recipe.strengths, self.recipe.dial_every
+        if not others or index % every != every - 1:
+            return 1.0
+        wanted = others[index // every % len(others)]
+        return wanted if len(self.levels[wanted]) else 1.0
 
     def batch(self, index: int) -> Batch:
         """The crops of step `index`."""
-        recipe, strength = self.recipe, self.strength(index)
-        return draw_batch(
-            self.levels[strength], recipe.degrade, recipe.crop, recipe.batch, recipe.twins, recipe.reach,
-            recipe.run.seed, index, self.chances[strength] if _balanced(recipe, index) else None,
-        )  # fmt: skip
+        recipe = self.recipe
+        if recipe.begin_with is not None and index % _REFRESH == 0:
+            self.levels = {strength: store.pairs() for strength, store in self.stores.items()}
+        pairs = self.levels[self.strength(index)]
+        return draw_batch(pairs, recipe.degrade, recipe.crop, recipe.batch, recipe.run.seed, index)
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """One optimiser step; reports every loss, unweighted."""
@@ -162,12 +182,13 @@ class LiteProgram:
         set_learning_rate(self.optimizer, rate)
         batch = self.batch(index)
         source = batch.source.to(self.device, memory_format=torch.channels_last)
-        target = batch.target.to(self.device, memory_format=torch.channels_last)
+        target = batch.target[:, : self.net.channels].to(self.device)
+        seen, motion = self._moved(source, index)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
-            output = self._paint(source, self.strength(index))
-        losses = reconstruction(inner(output), inner(target), recipe.vivid)
-        if batch.shifts and recipe.weights.temporal:
-            losses["temporal"] = twin_difference(output, batch.shifts)
+            output = self._paint(seen, self.strength(index))
+        losses = self._compared(output[: recipe.batch], target)
+        if motion is not None:
+            losses["temporal"] = steadiness(output[recipe.batch :], output[: recipe.moved], motion)
         if self.eye is not None:
             losses |= self._seen(self.eye, output[: recipe.batch], target, index)
         weights = asdict(recipe.weights)
@@ -175,21 +196,35 @@ class LiteProgram:
         loss = torch.stack(terms).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
         self.optimizer.step()
         update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
         return {name: value.detach() for name, value in losses.items()} | {"learning_rate": rate}
 
     def samples(self) -> Tensor | None:
-        """Rows of photograph, painting, result."""
-        pairs = self.levels[1.0]
-        few = slice(0, len(pairs), max(1, len(pairs) // 5))
-        source, target = pairs.source[few][:5] / 255, pairs.target[few][:5] / 255
+        """Rows of photograph, painting, result, inked."""
+        pairs, size = self.levels[1.0], self.recipe.crop
+        few = torch.stack([pairs[number] for number in range(min(6, len(pairs)))])[..., :size, :size]
+        source, target = to_float(few[:, :3]), to_float(few[:, 3 : 3 + self.net.channels])
         self.ema.eval()
         with torch.no_grad():
-            output = self.ema(source[..., : self.recipe.crop, : self.recipe.crop].to(self.device))
-        size = self.recipe.crop
-        return grid([source[..., :size, :size], target[..., :size, :size], output])
+            output = self.ema(source.to(self.device))
+        ink = look_named(self.recipe.style).ink
+        return grid([source, inked(target, ink), inked(output, ink)])
+
+    def _compared(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        losses = reconstruction(inner(output[:, :3]), inner(target[:, :3]), self.recipe.vivid)
+        return losses | (lines(inner(output[:, 3:]), inner(target[:, 3:])) if self.net.params.line else {})
+
+    def _moved(self, source: Tensor, index: int) -> tuple[Tensor, SyntheticMotion | None]:
+        """The crops, followed by moved ones, and how these were moved."""
+        recipe = self.recipe
+        if not recipe.moved or not recipe.weights.temporal:
+            return source, None
+        shape = (recipe.moved, *source.shape[1:])
+        motion = draw_motion(shape, recipe.motion, (recipe.run.seed, 33, index), 0)
+        moved = synthesise(source[: recipe.moved], motion)
+        return torch.cat([source, moved]).contiguous(memory_format=torch.channels_last), motion
 
     def _paint(self, source: Tensor, strength: float) -> Tensor:
         if strength == 1:
@@ -212,11 +247,12 @@ class LiteProgram:
         recipe, losses = self.recipe, {}
         judged = self.critic is not None and index >= recipe.adversarial_from and self.strength(index) == 1
         count = len(output) if judged else recipe.perceptual_crops
-        found = self._look(eye, inner(output[:count]))
+        ink = look_named(recipe.style).ink
+        found = self._look(eye, inner(inked(output[:count], ink)))
         if recipe.weights.perceptual:
             some = slice(0, recipe.perceptual_crops)
             with torch.no_grad():
-                wanted = self._look(eye, inner(target[some]))
+                wanted = self._look(eye, inner(inked(target[some], ink)))
             terms = [
                 (a[some].float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
                 for a, b in zip(found, wanted, strict=True)
@@ -240,7 +276,3 @@ def _start(net: Lite, path: Path) -> None:
     if isinstance(held, Lite) and not net.params.dial:
         held = held.at(1.0)
     load_strictly(net, dial | held.state_dict(), str(path))
-
-
-def _balanced(recipe: Recipe, index: int) -> bool:
-    return recipe.balance_from is not None and index >= recipe.balance_from

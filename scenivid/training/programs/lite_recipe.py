@@ -8,7 +8,9 @@ from typing import Literal
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import GENTLEST, Lite, LiteParams
-from scenivid.training.painter.pairs import Degrade, PairSettings
+from scenivid.training.losses.temporal import MotionSettings
+from scenivid.training.painter.batches import Degrade
+from scenivid.training.painter.views import PairSettings
 from scenivid.training.recipe import RunSettings, harmless
 
 
@@ -24,8 +26,12 @@ class Weights:
     """L1 of 8 × 8 means: the light and colour of regions."""
     sharpness: float = 0.0
     """L1 between 4 × 4 means of gradient magnitudes: as crisp as the painting, wherever the strokes fall."""
+    line: float = 1.0
+    """L1 of the line field, weighted towards lines, with its slopes."""
+    line_amount: float = 1.0
+    """L1 of 8 × 8 means of the squared line field: as many and as strong lines as the painter draws."""
     temporal: float = 1.0
-    """L1 between the two versions of a twin."""
+    """L1 between a moved crop's result and the moved result."""
     perceptual: float = 0.05
     """L1 between EfficientNet-Lite0 features, relative to their size."""
     adversarial: float = 0.0
@@ -49,32 +55,38 @@ class Recipe:
     """Where painted pairs are kept; none = OUT/pairs."""
     start: Path | None = None
     """A lite checkpoint to start from; none = from scratch."""
-    network: LiteParams = LiteParams(line=False)
+    paint: int | None = 540
+    """Shorter side of the frames that the style is for, in pixels; none = any."""
+    network: LiteParams = LiteParams()
     strengths: tuple[float, ...] = ()
-    """Strengths below 1 for a network with a dial: each is painted for a quarter of the pairs, and every
-    second step trains one of them."""
+    """Strengths below 1 for a network with a dial: each is painted for an eighth of the pairs."""
+    dial_every: int = 4
+    """Every how many steps one of them is trained, in turn."""
+    begin_with: int | None = None
+    """Begin with this many painted pairs, and take in more as another process paints them (see
+    train/paint_pairs.py); none = paint all of them first. Only then is a run the same each time."""
     pairs: PairSettings = PairSettings()
     degrade: Degrade = Degrade()
     weights: Weights = Weights()
     vivid: float = 0.0
     """How much more the light and colour of saturated places count: 1 + vivid·(max − min of the target)."""
-    balance_from: int | None = None
-    """Step from which pairs are drawn so that every hue counts alike; none = never."""
-    crop: int = 208
-    batch: int = 4
-    """Different crops a step."""
-    twins: int = 1
-    """How many of them are seen twice, for the temporal loss."""
-    reach: int = 16
-    """Farthest move of a twin, in pixels."""
+    crop: int = 224
+    batch: int = 5
+    """Crops a step."""
+    moved: int = 1
+    """How many of them are seen again, moved and with noise, for the temporal loss."""
+    motion: MotionSettings = MotionSettings(shift=0.015, turn=1.0, scale=0.01, bend=0.002, noise=0.015)
+    """How they are moved: by parts of a pixel and a few pixels."""
     perceptual_crops: int = 1
     """Crops of the batch on which the perceptual loss is taken."""
     critic: int = 64
     """Width of the discriminator's heads."""
     adversarial_from: int = 0
     """First step of the adversarial loss."""
-    learning_rate: float = 8e-4
-    warmup: int = 600
+    learning_rate: float = 7e-4
+    warmup: int = 200
+    clip: float = 0.5
+    """Largest norm of the gradient."""
     ema_decay: float = 0.998
     bf16: bool = True
 
@@ -89,5 +101,7 @@ class Recipe:
             raise ConfigError(f"strengths must be at least {GENTLEST} and below 1")
         if len(self.painting_zoom) != 2:
             raise ConfigError("painting_zoom takes two numbers")
-        if not 0 <= self.twins <= self.batch or self.reach >= self.crop // 2:
-            raise ConfigError("twins must be at most batch, and reach less than half of crop")
+        if not 0 <= self.moved <= self.batch:
+            raise ConfigError("moved must be at most batch")
+        if self.dial_every < 2:
+            raise ConfigError("dial_every must be at least 2")
