@@ -122,12 +122,12 @@ class PairStore:
         return self.folder / f"{number:05d}.npy"
 
 
-def paint_all(stores: Sequence[PairStore], chunks: int | None = None) -> None:
-    """Paint every store's first `chunks` chunks (None = all), all stores side by side."""
-    for number in range(max(store.count for store in stores)):
-        for store in stores:
-            if number < store.count and (chunks is None or number < chunks):
-                store.paint(number)
+def paint_all(stores: Sequence[PairStore], share: float = 1.0) -> None:
+    """Paint the first `share` of every store, side by side."""
+    jobs = [((number + 0.5) / store.count, store, number) for store in stores for number in range(store.count)]
+    for place, store, number in sorted(jobs, key=lambda job: job[0]):
+        if place <= share:
+            store.paint(number)
 
 
 def _views(

@@ -40,7 +40,7 @@ from scenivid.training.losses.lite import inner, lines, reconstruction
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
 from scenivid.training.painter.batches import Batch, draw_batch
 from scenivid.training.painter.looks import look_named
-from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all
+from scenivid.training.painter.pairs import Pairs, PairStore, paint_all
 from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
@@ -81,7 +81,7 @@ def run(
         CheckpointError: `recipe.start` doesn't fit the network.
     """
     stores = open_stores(recipe, out)
-    paint_all(stores, None if recipe.begin_with is None else -(-recipe.begin_with // CHUNK))
+    paint_all(stores, 1.0 if recipe.begin_with is None else (recipe.begin_with / len(stores[0].jobs)))
     program = LiteProgram(recipe, stores)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info("lite: %s parameters, %d steps", f"{parameters:,}", recipe.run.steps)
