@@ -11,9 +11,12 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
+
+from torch import nn
 
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import (
@@ -27,9 +30,10 @@ from scenivid.nets.checkpoint import (
     save_checkpoint,
 )
 from scenivid.nets.translator import Translator
+from scenivid.styles.training_run import style_of_run
 from scenivid.weights.catalogue import NON_COMMERCIAL, SHINKAI
 from scenivid.weights.published import Published, alone, fetch_published, retrieve
-from scenivid.weights.torch_file import read_state
+from scenivid.weights.torch_file import read_state, read_torch
 
 _LARGEST = 200_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -67,7 +71,7 @@ def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | N
         network, card = load_checkpoint(path)
         card = replace(card, name=name)
     else:
-        network, card = _official(path, name)
+        network, card = _foreign(path, name)
     save_checkpoint(target, network, card)
     _log.info("%s kept as %s (%s)", path, target, card.licence)
     return card
@@ -150,6 +154,20 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name == "none":
         raise ConfigError(f"{name!r} can't name a model; use letters, digits, - and _ (`--as NAME`)")
     return name
+
+
+def _foreign(path: Path, name: str) -> tuple[nn.Module, ModelCard]:
+    """Without a card of ours: a checkpoint of our training, or the official generator."""
+    if _is_pickled(path):
+        held = read_torch(path)
+        if isinstance(held, Mapping) and {"recipe", "state"} <= held.keys():
+            return style_of_run(path, name, held)
+        if isinstance(held, Mapping) and {"g_ema", "g"} & held.keys():
+            raise CheckpointError(
+                f"{path} is a StyleGAN2: it makes pictures of its own and can't stylize any; "
+                "`scenivid train pairs` and `train translator` make a style with it"
+            )
+    return _official(path, name)
 
 
 def _official(path: Path, name: str) -> tuple[Translator, ModelCard]:

@@ -76,8 +76,8 @@ def load_recipe(cls: type[R], path: Path | None, overrides: Sequence[str] = ()) 
         overrides: values in TOML notation; a bare word is taken as a string.
 
     Raises:
-        ConfigError: unreadable file, unknown key (the message lists the known ones), wrong type, or
-            a value that the dataclass's own `__post_init__` refuses.
+        ConfigError: unreadable file, another program's recipe, unknown key (the message lists the known
+            ones), wrong type, or a value that the dataclass's own `__post_init__` refuses.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -85,6 +85,9 @@ def load_recipe(cls: type[R], path: Path | None, overrides: Sequence[str] = ()) 
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
             raise ConfigError(f"recipe {path} can't be read: {exc}") from exc
+    own = getattr(cls, "program", None)
+    if own is not None and values.get("program", own) != own:
+        raise ConfigError(f"{path} is a recipe of `scenivid train {values['program']}`, not of {own}")
     for override in overrides:
         _override(values, override)
     made: R = _build(cls, values, "")

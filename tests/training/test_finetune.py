@@ -146,11 +146,14 @@ def test_distance_and_agreement_are_logged_and_start_at_full_agreement(
     assert (tmp_path / "out" / "samples" / "0000001.png").exists()
 
 
-def test_the_dry_run_checks_the_source(source: Path, paintings: Path, tmp_path: Path) -> None:
+def test_the_dry_run_checks_the_source(
+    source: Path, paintings: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run(toy_recipe(source, paintings), tmp_path / "out", dry_run=True)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(CheckpointError, match="no such file"):
+    with caplog.at_level("INFO"):
         run(toy_recipe(tmp_path / "none.pt", paintings), tmp_path / "out", dry_run=True)
+    assert f"missing: source: {tmp_path / 'none.pt'}" in caplog.text and "memory: about" in caplog.text
     torch.save({"g_ema": Generator(TOY).state_dict()}, tmp_path / "g.pt")
     with pytest.raises(CheckpointError, match="no discriminator"):
         run(toy_recipe(tmp_path / "g.pt", paintings), tmp_path / "out", dry_run=True)

@@ -22,8 +22,9 @@ from PIL import Image
 from time_shared_passes import measure, naive_losses, naive_translate
 from torch import Tensor
 
-from scenivid.errors import CheckpointError, ConfigError, DataError
+from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
+from scenivid.styles.published import import_checkpoint
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
 from scenivid.training.programs.translator import TranslatorProgram, describe, run
@@ -281,8 +282,21 @@ def test_a_dry_run_tells_and_writes_nothing(
     assert not (tmp_path / "out").exists()
     for part in ("photo: 5", "pair: 5", "d_pair: ", "4 steps of 2 images", "memory: about"):
         assert part in caplog.text
-    with pytest.raises(DataError):
-        run(replace(tiny(data), photos=tmp_path), tmp_path / "out", dry_run=True)
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        run(replace(tiny(data), photos=tmp_path / "none"), tmp_path / "out", dry_run=True)
+    assert "missing: photos: " in caplog.text and "pair: 5" in caplog.text and "memory: about" in caplog.text
+
+
+def test_its_checkpoint_can_be_imported_as_a_style(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style = run(tiny(data, "data=['noise, CC0']"), tmp_path / "run")
+    card = import_checkpoint(tmp_path / "run" / "checkpoint.pt", "halfway", tmp_path / "models")
+    ours, _ = load_checkpoint(tmp_path / "models" / "halfway.safetensors")
+    theirs, _ = load_checkpoint(style)
+    assert all(torch.equal(theirs.state_dict()[key], value) for key, value in ours.state_dict().items())
+    assert card.data == ("noise, CC0",) and not card.commercial_use and "unknown" in card.licence
 
 
 def test_the_paper_at_its_size_on_paper() -> None:

@@ -30,6 +30,13 @@ class Recipe:
     workers: int = harmless(2)
 
 
+def test_another_program_s_recipe_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text('program = "lite"\nstyle = "x"\n')
+    with pytest.raises(ConfigError, match="a recipe of `scenivid train lite`, not of toy"):
+        load_recipe(Recipe, path)
+
+
 def test_file_and_overrides_are_laid_over_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text('program = "toy"\nrate = 1\n[inner]\nsizes = [3]\n[run]\nsteps = 7\n')

@@ -79,7 +79,14 @@ def test_calibration_puts_the_threshold_above_nearly_all_mismatched_pairs() -> N
     pairs = (matched.numpy()[:, None] > mismatched.numpy()[None]).mean()
     assert strict.separation == pytest.approx(pairs, abs=0.01)
     half = calibration_of(matched, mismatched, SelectionSettings(false_accept=0.05, best_share=0.5))
-    assert half.threshold == pytest.approx(0.7)
+    assert half.threshold == pytest.approx(0.7, abs=0.01)
+
+
+def test_at_most_the_best_share_passes_where_agreements_tie() -> None:
+    matched = torch.tensor([0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9])
+    settings = SelectionSettings(false_accept=0.05, best_share=0.7)
+    found = calibration_of(matched, torch.zeros(10), settings)
+    assert found.matched_kept == pytest.approx(0.2)
 
 
 def test_matched_pairs_are_kept_and_mismatched_ones_dropped() -> None:

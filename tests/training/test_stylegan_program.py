@@ -14,9 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from scenivid.errors import Cancelled, ConfigError, DataError
+from scenivid.errors import Cancelled, CheckpointError, ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
+from scenivid.styles.published import import_checkpoint
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
@@ -116,8 +117,18 @@ def test_a_dry_run_writes_nothing_and_checks_the_data(
         run(toy_recipe(photos), tmp_path / "out", dry_run=True)
     assert not (tmp_path / "out").exists()
     assert "parameters" in caplog.text and "6 images" in caplog.text and "GB" in caplog.text
-    with pytest.raises(DataError, match="not a folder"):
+    caplog.clear()
+    with caplog.at_level("INFO"):
         run(toy_recipe(tmp_path / "none"), tmp_path / "out", dry_run=True)
+    assert "missing: images: " in caplog.text and "GB" in caplog.text
+
+
+def test_its_networks_are_no_style(photos: Path, tmp_path: Path) -> None:
+    networks = run(toy_recipe(photos, "run.steps=1"), tmp_path / "out")
+    with pytest.raises(CheckpointError, match="StyleGAN2: it makes pictures of its own"):
+        import_checkpoint(networks, "gan", tmp_path / "models")
+    with pytest.raises(CheckpointError, match="`scenivid train stylegan`: it holds no style"):
+        import_checkpoint(tmp_path / "out" / "checkpoint.pt", "gan", tmp_path / "models")
 
 
 def test_freezing_keeps_what_it_names_and_trains_the_rest() -> None:

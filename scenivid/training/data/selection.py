@@ -120,7 +120,7 @@ def calibration_of(matched: Tensor, mismatched: Tensor, settings: SelectionSetti
     """The threshold from agreements [N] of matched and [M] of mismatched pairs."""
     threshold = float(mismatched.quantile(1 - settings.false_accept))
     if settings.best_share < 1:
-        threshold = max(threshold, float(matched.quantile(1 - settings.best_share)))
+        threshold = max(threshold, _best(matched, settings.best_share))
     above = (matched[:, None] > mismatched[None]).double().mean()
     equal = (matched[:, None] == mismatched[None]).double().mean()
     return Calibration(
@@ -132,6 +132,14 @@ def calibration_of(matched: Tensor, mismatched: Tensor, settings: SelectionSetti
         mismatched_kept=float((mismatched >= threshold).double().mean()),
         pairs=len(matched),
     )
+
+
+def _best(agreements: Tensor, share: float) -> float:
+    """The lowest agreement that at most `share` reach; the highest of all where ties leave no other."""
+    values, counts = torch.unique(agreements, return_counts=True)
+    reach = counts.flip(0).cumsum(0).flip(0) / len(agreements)
+    few = values[reach <= share]
+    return float(few[0] if len(few) else values[-1])
 
 
 def passes(score: Score, calibration: Calibration, settings: SelectionSettings) -> bool:

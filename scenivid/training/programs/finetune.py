@@ -10,6 +10,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from scenivid.errors import ConfigError
 from scenivid.frames import to_float, to_signed
-from scenivid.nets.stylegan2 import Generator, load_generator
+from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.perception.semantic import EncoderName, SemanticEncoder, open_encoder
 from scenivid.training.data.augment import Augment
@@ -35,11 +36,13 @@ from scenivid.training.losses.semantic import (
     image_direction,
     patch_contrast,
 )
-from scenivid.training.programs.stylegan import describe, open_images, open_realism, open_stream
+from scenivid.training.plan import look_for
+from scenivid.training.programs.stylegan import open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import RealismSettings
 from scenivid.training.world import World, open_world
+from scenivid.weights.catalogue import CLIP, VGG19
 
 logger = logging.getLogger(__name__)
 
@@ -123,16 +126,22 @@ def run(
         CheckpointError: the source file, or the encoder's weights, can't be had or don't fit.
         DataError: no usable images.
     """
+    if dry_run:
+        held = look_for("source", partial(load_generator, recipe.source), recipe.source)
+        params = StyleGAN2Params() if held is None else held.params
+        look_for("source", partial(load_discriminator, recipe.source, params), recipe.source)
+        plan(recipe, Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip), params)
+        encoder, weights = recipe.constraints.encoder, recipe.constraints.weights
+        if encoder in (published := {"clip": CLIP, "vgg19": VGG19}):
+            path = weights or published[encoder].path
+            look_for(f"weights of {encoder}", partial(open_encoder, encoder, "cpu", path), path)
+        return out / NETWORKS
     source = load_generator(recipe.source)
     discriminator = load_discriminator(recipe.source, source.params)
     augment = Augment(source.params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
     images = open_images(recipe.images, augment, recipe.run.seed, recipe.in_memory)
     logger.info("%d images in %s", len(images), recipe.images)
-    logger.info("%s", describe(source.params, recipe.gan, recipe.run.steps))
     program = FinetuneProgram(recipe, source, discriminator, images, open_world())
-    if dry_run:
-        images[0]
-        return out / NETWORKS
     return train_and_save(program, program.gan, recipe, out, minutes, progress)
 
 

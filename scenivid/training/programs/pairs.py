@@ -14,6 +14,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,7 @@ from scenivid.training.data.segmenters import Segmenter, SegmenterName, open_seg
 from scenivid.training.data.selection import Calibration, SelectionSettings, calibrate, passes, score_pairs
 from scenivid.training.log import grid, save_png
 from scenivid.training.loop import Progress, Stateful, train
+from scenivid.training.plan import look_for
 from scenivid.training.recipe import RunSettings, harmless
 
 logger = logging.getLogger(__name__)
@@ -114,17 +116,21 @@ def run(
         DataError: not one pair was kept; or the folder holds none.
     """
     device = resolve_device("auto")
-    source = open_source(recipe, device)
-    segmenter = (
-        None
-        if recipe.segmenter == "none"
-        else open_segmenter(recipe.segmenter, device, recipe.segmenter_weights)
-    )
+
+    def segment() -> Segmenter | None:
+        if recipe.segmenter == "none":
+            return None
+        return open_segmenter(recipe.segmenter, device, recipe.segmenter_weights)
+
+    if dry_run:
+        found = look_for("source of pairs", partial(open_source, recipe, device), *_needed(recipe))
+        if found is not None:
+            found.pairs(0, 1)
+        logger.info("%d candidates of %s, segmenter %s", recipe.candidates, recipe.pairs, recipe.segmenter)
+        return out
+    source, segmenter = open_source(recipe, device), segment()
     candidates = min(recipe.candidates, len(source)) if isinstance(source, FolderPairs) else recipe.candidates
     logger.info("%d candidates from %s, segmenter %s", candidates, source.name, recipe.segmenter)
-    if dry_run:
-        source.pairs(0, 1)
-        return out
     out.mkdir(parents=True, exist_ok=True)
     calibration = None
     if segmenter is not None:
@@ -217,8 +223,8 @@ class PairsProgram:
 
     def _sheet(self, numbers: list[int], path: Path) -> None:
         """Pairs side by side, four a row, evenly taken from `numbers`, made again from their numbers."""
-        picked = [numbers[i * len(numbers) // _SHEET] for i in range(min(_SHEET, len(numbers)))]
-        picked = sorted(set(picked))
+        count = min(_SHEET, len(numbers))
+        picked = [numbers[i * len(numbers) // count] for i in range(count)]
         images: list[Tensor] = []
         for number in picked:
             images += [side[0].cpu() for side in self.source.pairs(number, 1)]
@@ -244,6 +250,13 @@ def open_source(recipe: Recipe, device: torch.device) -> PairSource:
             photo.photos, photo.model, photo.prompt, photo.strength, augment, seed, device
         )
     return FolderPairs(recipe.folder, photo.size)
+
+
+def _needed(recipe: Recipe) -> tuple[Path, ...]:
+    """What `open_source` reads."""
+    if recipe.pairs == "stylegan":
+        return recipe.stylegan.source, recipe.stylegan.target
+    return (recipe.folder if recipe.pairs == "folder" else recipe.photo.photos,)
 
 
 def open_calibration(

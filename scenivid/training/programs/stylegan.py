@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from scenivid.training.data.samples import ImageSet, Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
 from scenivid.training.memory_estimate import estimate, peak_bytes
+from scenivid.training.plan import look_for
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.losses import mix_styles
@@ -78,12 +80,13 @@ def run(
         CheckpointError: `recipe.start` doesn't fit the network.
         ConfigError: settings that don't fit together.
     """
+    if dry_run:
+        plan(recipe, recipe.augment(), recipe.network)
+        if recipe.start is not None:
+            look_for("start", partial(_networks, recipe), recipe.start)
+        return out / NETWORKS
     images = open_images(recipe.images, recipe.augment(), recipe.run.seed, recipe.in_memory)
     logger.info("%d images in %s", len(images), recipe.images)
-    logger.info("%s", describe(recipe.network, recipe.gan, recipe.run.steps))
-    if dry_run:
-        images[0]
-        return out / NETWORKS
     torch.manual_seed(recipe.run.seed)
     program = StyleGanProgram(recipe, *_networks(recipe), images, open_world())
     return train_and_save(program, program.gan, recipe, out, minutes, progress)
@@ -155,6 +158,17 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
     return estimate(parts, peak_bytes(lambda: _rehearse(params, gan))) + (
         f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
     )
+
+
+def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
+    """What a dry run of a recipe with `images`, `gan` and `run` tells: its data, sizes, steps and memory."""
+    images = look_for(
+        "images", lambda: open_images(recipe.images, augment, recipe.run.seed, False), recipe.images
+    )
+    if images is not None:
+        images[0]
+        logger.info("%d images in %s", len(images), recipe.images)
+    logger.info("%s", describe(params, recipe.gan, recipe.run.steps))
 
 
 class _Rehearsal(Gan):

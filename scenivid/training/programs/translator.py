@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from scenivid.frames import to_float
-from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, save_checkpoint
+from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, load_checkpoint, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import open_distance
@@ -35,7 +36,8 @@ from scenivid.training.loop import (
 )
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion
 from scenivid.training.memory_estimate import estimate, peak_bytes
-from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets
+from scenivid.training.plan import look_for
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
 from scenivid.training.schedule import constant_then_linear, set_learning_rate
 from scenivid.training.translation import (
     Batch,
@@ -72,14 +74,19 @@ def run(
         ConfigError: see `loop.train`.
         DependencyError: accelerate isn't installed.
     """
-    sets = open_sets(recipe)
     style = out / STYLE
     if dry_run:
-        for name, items in sets.items():
-            items[0]
-            logger.info("%s: %d", name, len(items))
+        folders = {"photo": recipe.photos, "painting": recipe.paintings, "pair": recipe.pairs}
+        for name, opened in set_openers(recipe).items():
+            items = look_for(f"{name}s", opened, folders[name] or Path())
+            if items is not None:
+                items[0]
+                logger.info("%s: %d", name, len(items))
+        if recipe.start is not None:
+            look_for("start", partial(load_checkpoint, recipe.start), recipe.start)
         logger.info("%s", describe(recipe))
         return style
+    sets = open_sets(recipe)
     with TranslatorProgram(recipe, sets) as program:
         train(
             program,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,15 +100,23 @@ def open_sets(recipe: Recipe) -> dict[str, ImageSet | PairSet]:
     Raises:
         DataError: a folder is missing or holds nothing usable.
     """
-    smallest = max(8, recipe.augment.size // 2)
-    seed = recipe.run.seed
-    sets: dict[str, ImageSet | PairSet] = {
-        "photo": ImageSet(scan(recipe.photos, smallest), recipe.augment, seed, salt=1),
-        "painting": ImageSet(scan(recipe.paintings, smallest), recipe.augment, seed, salt=2),
+    return {name: opened() for name, opened in set_openers(recipe).items()}
+
+
+def set_openers(recipe: Recipe) -> dict[str, Callable[[], ImageSet | PairSet]]:
+    """How to open each of `open_sets`; each raises a DataError of its own."""
+    seed, pairs = recipe.run.seed, recipe.pairs
+
+    def images(folder: Path, salt: int) -> ImageSet:
+        return ImageSet(scan(folder, max(8, recipe.augment.size // 2)), recipe.augment, seed, salt=salt)
+
+    openers: dict[str, Callable[[], ImageSet | PairSet]] = {
+        "photo": partial(images, recipe.photos, 1),
+        "painting": partial(images, recipe.paintings, 2),
     }
-    if recipe.pairs is not None:
-        sets["pair"] = PairSet(find_pairs(recipe.pairs), recipe.augment, seed, salt=3)
-    return sets
+    if pairs is not None:
+        openers["pair"] = lambda: PairSet(find_pairs(pairs), recipe.augment, seed, salt=3)
+    return openers
 
 
 def build(recipe: Recipe, supervised: bool) -> dict[str, Any]:
