@@ -15,60 +15,103 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scenivid.engine import Report, StylizeSettings, stylize
-    from scenivid.errors import ScenividError
-    from scenivid.evaluation.flicker import evaluate_flicker
-    from scenivid.evaluation.images import evaluate_images
+    from scenivid.errors import (
+        Cancelled,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DependencyError,
+        DivergedError,
+        InputError,
+        OutputError,
+        ScenividError,
+    )
+    from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
+    from scenivid.evaluation.images import ImagesReport, ImagesSettings, evaluate_images
+    from scenivid.evaluation.lockstep import Window
+    from scenivid.evaluation.results import FlickerReport, Row
+    from scenivid.flow.consistency import Motion, estimate_motion
+    from scenivid.flow.estimators import FlowEstimator, open_estimator
     from scenivid.frames import Clip
     from scenivid.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
+    from scenivid.styles.onnx_style import OnnxOptions
+    from scenivid.styles.stylizer import Stylizer
     from scenivid.styles.zoo import load_style
     from scenivid.temporal.steady import Memory, steady
-    from scenivid.video.info import VideoInfo
+    from scenivid.video.info import AudioInfo, ColorInfo, VideoInfo
     from scenivid.video.open import open_video, probe
-    from scenivid.video.writing.writer import WriterSettings, open_writer
+    from scenivid.video.reading.reader import VideoReader
+    from scenivid.video.reading.settings import ReadSettings
+    from scenivid.video.writing.writer import VideoWriter, WriterSettings, open_writer
 
-_HOME = {
-    "Clip": "frames",
-    "Job": "jobs",
-    "Memory": "temporal",
-    "ModelCard": "nets.checkpoint",
-    "Report": "engine",
-    "Result": "jobs",
-    "ScenividError": "errors",
-    "StylizeSettings": "engine",
-    "VideoInfo": "video.info",
-    "WriterSettings": "video.writing.writer",
-    "evaluate_flicker": "evaluation.flicker",
-    "evaluate_images": "evaluation.images",
-    "find_jobs": "jobs",
-    "load_checkpoint": "nets.checkpoint",
-    "load_style": "styles.zoo",
-    "open_video": "video.open",
-    "open_writer": "video.writing.writer",
-    "probe": "video.open",
-    "read_card": "nets.checkpoint",
-    "run_jobs": "jobs",
-    "save_checkpoint": "nets.checkpoint",
-    "steady": "temporal",
-    "stylize": "engine",
+_NAMES = {
+    "engine": "Report StylizeSettings stylize",
+    "errors": "Cancelled CheckpointError ConfigError DataError DependencyError DivergedError InputError"
+    " OutputError ScenividError",
+    "evaluation.flicker": "FlickerSettings evaluate_flicker",
+    "evaluation.images": "ImagesReport ImagesSettings evaluate_images",
+    "evaluation.lockstep": "Window",
+    "evaluation.results": "FlickerReport Row",
+    "flow.consistency": "Motion estimate_motion",
+    "flow.estimators": "FlowEstimator open_estimator",
+    "frames": "Clip",
+    "jobs": "Job Result find_jobs run_jobs",
+    "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
+    "styles.onnx_style": "OnnxOptions",
+    "styles.stylizer": "Stylizer",
+    "styles.zoo": "load_style",
+    "temporal.steady": "Memory steady",
+    "video.info": "AudioInfo ColorInfo VideoInfo",
+    "video.open": "open_video probe",
+    "video.reading.reader": "VideoReader",
+    "video.reading.settings": "ReadSettings",
+    "video.writing.writer": "VideoWriter WriterSettings open_writer",
 }
+"""Public names by the module they live in."""
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "AudioInfo",
+    "Cancelled",
+    "CheckpointError",
     "Clip",
+    "ColorInfo",
+    "ConfigError",
+    "DataError",
+    "DependencyError",
+    "DivergedError",
+    "FlickerReport",
+    "FlickerSettings",
+    "FlowEstimator",
+    "ImagesReport",
+    "ImagesSettings",
+    "InputError",
     "Job",
     "Memory",
     "ModelCard",
+    "Motion",
+    "OnnxOptions",
+    "OutputError",
+    "ReadSettings",
     "Report",
     "Result",
+    "Row",
     "ScenividError",
     "StylizeSettings",
+    "Stylizer",
     "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "Window",
     "WriterSettings",
+    "estimate_motion",
     "evaluate_flicker",
     "evaluate_images",
     "find_jobs",
     "load_checkpoint",
     "load_style",
+    "open_estimator",
     "open_video",
     "open_writer",
     "probe",
