@@ -124,7 +124,9 @@ class PairStore:
 
 def paint_all(stores: Sequence[PairStore], share: float = 1.0) -> None:
     """Paint the first `share` of every store, side by side."""
-    jobs = [((number + 0.5) / store.count, store, number) for store in stores for number in range(store.count)]
+    jobs = [
+        ((number + 0.5) / store.count, store, number) for store in stores for number in range(store.count)
+    ]
     for place, store, number in sorted(jobs, key=lambda job: job[0]):
         if place <= share:
             store.paint(number)
