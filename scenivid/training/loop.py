@@ -185,7 +185,8 @@ def train(
             if stop and not last:
                 if asked:
                     raise Cancelled(
-                        f"stopped at step {step} of {run.steps}; the same command goes on from there"
+                        f"stopped at step {step} of {run.steps}; the same command goes on from there",
+                        status=128 + asked[0],
                     )
                 return Outcome(step, finished=False)
     if first >= run.steps and writes and export is not None:

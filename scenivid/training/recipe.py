@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import reprlib
 import sys
 import types
 import typing
@@ -37,6 +39,31 @@ else:  # the same reader under its old name
     import tomli as tomllib
 
 R = TypeVar("R")
+_HUGE = 2**63 - 1
+_TINY = 1e-12
+_COUNTS = (
+    "accumulate batch calibration_pairs candidates critic crop direction_images discriminator_layers "
+    "discriminator_width epochs height images log_every patches path_every perceptual_crops places r1_every "
+    "side size steps style_dim twins updates views width"
+)
+_NATURALS = (
+    "adversarial_from balance_from every frozen_d_layers reach sample_every swap_below trained_blocks warmup"
+)
+_SHARES = "best_share betas ema ema_decay false_accept mixing strengths"
+_LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(_COUNTS.split(), (1, 2**31 - 1)),
+    **dict.fromkeys(_NATURALS.split(), (0, 2**31 - 1)),
+    **dict.fromkeys(_SHARES.split(), (0, 1)),
+    "batch": (1, 65_536),
+    "workers": (0, 1024),
+    "seed": (0, _HUGE),
+    "learning_rate": (_TINY, 10),
+    "temperature": (_TINY, _HUGE),
+    "weight_decay": (0, _HUGE),
+    "zoom_min": (_TINY, _HUGE),
+    "zoom_max": (_TINY, _HUGE),
+}
+"""Least and largest value of a key, by its name: what a name means is the same in every recipe."""
 
 
 def harmless(default: Any) -> Any:
@@ -83,7 +110,11 @@ def load_recipe(cls: type[R], path: Path | None, overrides: Sequence[str] = ()) 
     if path is not None:
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+        ) as exc:  # of ValueError: not UTF-8, not TOML, a huge number
             raise ConfigError(f"recipe {path} can't be read: {exc}") from exc
     own = getattr(cls, "program", None)
     if own is not None and values.get("program", own) != own:
@@ -127,7 +158,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set needs key=value, got {override!r}")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     *tables, name = key.strip().split(".")
     for table in tables:
@@ -186,16 +217,30 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
 def _scalar(hint: Any, value: Any, key: str) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if hint is float and (whole or isinstance(value, float)):
-        return float(value)
-    if hint is Path and isinstance(value, str):
+        return float(_checked(value, key))
+    if hint is Path and isinstance(value, str) and "\0" not in value:
         return Path(value)
-    if (hint is int and whole) or (hint in (bool, str) and isinstance(value, hint)):
+    if hint is int and whole:
+        return _checked(value, key)
+    if hint in (bool, str) and isinstance(value, hint):
         return value
     raise _wrong(key, _name(hint), value)
 
 
+def _checked(value: float, key: str) -> float:
+    """A number that makes sense under its name, whichever program it is for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(key, "a finite number", value)
+    name = key.rpartition(".")[2].partition("[")[0]
+    table = key.rpartition(".")[0].rpartition(".")[2]
+    low, high = _LIMITS.get(name, (0, _HUGE) if table == "weights" else (-_HUGE, _HUGE))
+    if not low <= value <= high:
+        raise _wrong(key, f"at least {low}" if value < low else f"at most {high}", value)
+    return value
+
+
 def _wrong(key: str, expected: str, value: Any) -> ConfigError:
-    return ConfigError(f"recipe key {key} must be {expected}, got {value!r}")
+    return ConfigError(f"recipe key {key} must be {expected}, got {reprlib.repr(value)}")
 
 
 def _name(hint: Any) -> str:

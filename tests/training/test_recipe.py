@@ -76,6 +76,61 @@ def test_a_wrong_setting_is_refused_in_one_line(override: str, says: str) -> Non
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
+@dataclass(frozen=True)
+class Weights:
+    pixel: float = 1.0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    run: RunSettings = field(default_factory=RunSettings)
+    weights: Weights = Weights()
+    batch: int = 4
+    learning_rate: float = 1e-3
+    betas: tuple[float, ...] = (0.5, 0.9)
+    anything: float = 0.0
+    count: int = 0
+    workers: int = harmless(2)
+    folder: Path = Path("data")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "batch=0", "batch=-1", "batch=99999999999", "learning_rate=nan", "learning_rate=inf",
+        "learning_rate=0", "learning_rate=-1e-3", "workers=-1", "workers=100000", "run.seed=-1",
+        "run.seed=9223372036854775808", "run.seed=1" + "0" * 400, "count=" + "9" * 5000, "anything=nan", "anything=-inf",
+        "anything=1" + "0" * 400, "betas=[0.5, 1.5]", "weights.pixel=-1", "run.steps=9223372036854775808",
+        "run.checkpoint_minutes=nan", 'folder="a\\u0000b"', "batch=" + "[" * 3000, "count=1e3",
+    ],
+)  # fmt: skip
+def test_numbers_without_sense_are_refused_in_one_short_line(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(Numbers, None, [override])
+    said = str(caught.value)
+    assert override.partition("=")[0] in said and "\n" not in said and len(said) < 200
+
+
+def test_sensible_numbers_are_taken() -> None:
+    words = [
+        "batch=1",
+        "learning_rate=1",
+        "workers=0",
+        "run.seed=9223372036854775807",
+        "anything=-3",
+        "count=-5",
+    ]
+    recipe = load_recipe(Numbers, None, words)
+    assert recipe.run.seed == 2**63 - 1 and recipe.learning_rate == 1.0 and recipe.anything == -3
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "count = " + "9" * 5000, 'a = "\x00"', "\xff"])
+def test_a_hostile_file_is_a_config_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"r\.toml can't be read"):
+        load_recipe(Numbers, tmp_path / "r.toml")
+
+
 def test_an_unreadable_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml can't be read"):
         load_recipe(Recipe, tmp_path / "none.toml")
