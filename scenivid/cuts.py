@@ -8,7 +8,9 @@ picture must be a new one: unlike the last frames even after shifting it and und
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,6 +68,7 @@ class CutDetector:
         self._content = ContentDetector(min_scene_len=1)
         self._past: deque[_Seen] = deque(maxlen=_REMEMBERED)
         self._count = 0
+        self._last: Image | None = None
 
     def cuts(self, clip: Clip) -> list[bool]:
         """True for each frame of `clip` that begins a shot; the first frame ever does."""
@@ -78,7 +81,31 @@ class CutDetector:
         begins = self._count == 0 or _begins_shot(seen, list(self._past))
         self._past.append(seen)
         self._count += 1
+        self._last = image
         return begins
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """What is remembered, as named arrays; empty before the first frame."""
+        if self._last is None:
+            return {}
+        return {
+            "count": np.array(self._count),
+            "image": self._last,
+            "thumbs": np.stack([seen.thumb for seen in self._past]),
+            "scores": np.array([seen.score for seen in self._past]),
+            "contrasts": np.array([seen.contrast for seen in self._past]),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned."""
+        self.__init__()  # type: ignore[misc]
+        if not state:
+            return
+        self._last = state["image"]
+        self._look(self._last)
+        self._count = int(state["count"])
+        rows = zip(state["thumbs"], state["scores"], state["contrasts"], strict=True)
+        self._past.extend(_Seen(thumb, float(score), float(contrast)) for thumb, score, contrast in rows)
 
     def _look(self, image: Image) -> _Seen:
         time = FrameTimecode(self._count, 25.0)  # any rate: only the order counts

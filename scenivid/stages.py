@@ -1,146 +1,149 @@
-"""Around the loop: seconds by stage, copies to and from the device, and the thread that encodes."""
+"""Stages in a row, one thread each, with bounded queues between them; and the seconds that each takes.
+
+A stage turns one part of the video (a frame, or some) into the next form of it, in order, and may remember
+things from part to part. Run with threads or without, the results are the same.
+"""
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+from scenivid.ahead import ReadAhead
 
-from scenivid.frames import Clip, to_float, to_pixels
+STAGES = ("decode", "translate", "flow", "steady", "finish", "encode")
+_DEPTH = 2
+"""Parts that may wait between two stages: enough to overlap, small enough to bound memory."""
 
-STAGES = ("decode", "translate", "flow", "steady", "encode")
-_QUEUE = 2
-"""Clips that may wait for the encoder: enough to overlap, small enough to bound memory."""
+
+class Stage(Protocol):
+    """One step on the way of every part."""
+
+    @property
+    def name(self) -> str:
+        """One of `STAGES`."""
+
+    @property
+    def workers(self) -> int:
+        """Parts that may be worked on at once; more than one only if nothing is remembered between them."""
+
+    def __call__(self, part: Any, /) -> Any:
+        """The next form of a part. Parts come in order if there is one worker."""
+
+    def state(self) -> object:
+        """What is remembered after the last part: never changed afterwards."""
+
+    def restore(self, state: Any, /) -> None:
+        """Go on from what `state` returned."""
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage. On CUDA it uses events and never makes the loop wait."""
+    """Adds up the seconds that each stage works, without those it waits for others."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self) -> None:
         self._seconds = dict.fromkeys(STAGES, 0.0)
-        self._open: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+        self._lock = threading.Lock()
 
-    @contextmanager
-    def stage(self, name: str, on_device: bool = False) -> Iterator[None]:
-        """Time what happens inside; `on_device` for work that the GPU does later."""
-        if on_device and self.device.type == "cuda":
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            begin.record()
-            yield
-            end.record()
-            self._open.append((name, begin, end))
-            while self._open and self._open[0][2].query():  # type: ignore[no-untyped-call]
-                self._close()
-            return
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
         began = time.perf_counter()
         try:
             yield
         finally:
-            self._seconds[name] += time.perf_counter() - began
+            self.add(name, time.perf_counter() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to a stage."""
+        with self._lock:
+            self._seconds[name] += seconds
 
     def seconds(self) -> dict[str, float]:
-        """Totals by stage; waits for the device once."""
-        if self._open:
-            torch.cuda.synchronize(self.device)
-        while self._open:
-            self._close()
-        return dict(self._seconds)
-
-    def _close(self) -> None:
-        name, begin, end = self._open.pop(0)
-        self._seconds[name] += begin.elapsed_time(end) / 1000
+        """Totals by stage."""
+        with self._lock:
+            return dict(self._seconds)
 
 
-def uploaded(clips: Iterator[Clip], device: torch.device) -> Iterator[tuple[Clip, Tensor]]:
-    """Each clip with its pixels on the device; on CUDA one clip ahead, on a stream of its own."""
-    if device.type != "cuda":
-        for clip in clips:
-            yield clip, clip.pixels.to(device)
-        return
-    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    ahead: list[tuple[Clip, Tensor]] = []
-
-    def take() -> tuple[Clip, Tensor]:
-        torch.cuda.current_stream(device).wait_stream(side)
-        clip, pixels = ahead.pop(0)
-        pixels.record_stream(torch.cuda.current_stream(device))
-        return clip, pixels
-
-    for clip in clips:
-        current = take() if ahead else None
-        with torch.cuda.stream(side):
-            ahead.append((clip, clip.pixels.pin_memory().to(device, non_blocking=True)))
-        if current is not None:
-            yield current
-    if ahead:
-        yield take()
+Wrap = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+"""What a device wants done around each stage."""
 
 
-def _alpha_like(pixels: Tensor, clip: Clip) -> Tensor | None:
-    """The source's opacity, as deep as the finished pixels."""
-    if clip.alpha is None or clip.alpha.dtype == pixels.dtype:
-        return clip.alpha
-    return to_pixels(to_float(clip.alpha), pixels.dtype)
+@contextlib.contextmanager
+def running(
+    parts: Iterable[Any],
+    stages: Sequence[Stage],
+    watch: Stopwatch,
+    *,
+    serial: bool = False,
+    wrap: Wrap | None = None,
+) -> Iterator[Iterator[Any]]:
+    """Send `parts` through all stages; yields the results, in order.
+
+    An error in any stage is raised where the results are taken, after those that came before it. Leaving
+    the context stops and joins every thread, whatever each is doing, and closes `parts`.
+
+    Args:
+        parts: taken one at a time, from one thread.
+        serial: no threads: each result is made when it is asked for.
+        wrap: called once for each stage, before it runs.
+    """
+    ahead: list[ReadAhead[Any]] = []
+    results: Iterator[Any] = iter(parts)
+    try:
+        for stage in stages:
+            through = _through(results, stage, watch, wrap, 1 if serial else stage.workers)
+            if serial:
+                results = through
+                continue
+            ahead.append(ReadAhead(through, _DEPTH, stage.name))
+            results = ahead[-1]
+        yield results
+    finally:
+        for thread in ahead:
+            thread.stop()
+        for thread in reversed(ahead):
+            thread.close()
+        if serial:
+            _close(results)
 
 
-class _Writes(Protocol):
-    def write(self, clip: Clip) -> None: ...
+def _through(
+    parts: Iterator[Any], stage: Stage, watch: Stopwatch, wrap: Wrap | None, workers: int
+) -> Generator[Any, None, None]:
+    work = stage if wrap is None else wrap(stage)
+
+    def timed(part: Any) -> Any:
+        with watch.stage(stage.name):
+            return work(part)
+
+    try:
+        yield from map(timed, parts) if workers == 1 else _side_by_side(timed, parts, workers)
+    finally:
+        _close(parts)
 
 
-class Encoding:
-    """Feeds a writer from a thread of its own through a bounded queue; an error there is raised here."""
+def _side_by_side(
+    work: Callable[[Any], Any], parts: Iterator[Any], workers: int
+) -> Generator[Any, None, None]:
+    """Work on several parts at once; results keep their order."""
+    pool = ThreadPoolExecutor(workers, "scenivid-worker")
+    begun: deque[Future[Any]] = deque()
+    try:
+        for part in parts:
+            begun.append(pool.submit(work, part))
+            if len(begun) > workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    def __init__(self, writer: _Writes, watch: Stopwatch) -> None:
-        self._writer, self._watch = writer, watch
-        self._queue: queue.Queue[tuple[Clip, torch.cuda.Event | None] | None] = queue.Queue(_QUEUE)
-        self._error: BaseException | None = None
-        self._dropping = False
-        self._thread = threading.Thread(target=self._run, name="scenivid-encode", daemon=True)
 
-    def put(self, pixels: Tensor, like: Clip) -> None:
-        """Hand over the finished frames of a clip; waits while the queue is full."""
-        ready = None
-        if pixels.device.type == "cuda":
-            host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
-            host.copy_(pixels, non_blocking=True)
-            pixels.record_stream(torch.cuda.current_stream(pixels.device))
-            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            ready.record()
-            pixels = host
-        self._queue.put((Clip(pixels, like.pts, like.durations, _alpha_like(pixels, like)), ready))
-        if self._error is not None:
-            raise self._error
-
-    def __enter__(self) -> Encoding:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._dropping = kind is not None
-        self._queue.put(None)
-        self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            if self._dropping or self._error is not None:
-                continue  # keep emptying, so that `put` never waits for a dead thread
-            clip, ready = item
-            try:
-                if ready is not None:
-                    ready.synchronize()
-                with self._watch.stage("encode"):
-                    self._writer.write(clip)
-            except BaseException as error:  # whatever it is, it belongs to the caller's thread
-                self._error = error
+def _close(parts: Iterator[Any]) -> None:
+    if isinstance(parts, Generator | ReadAhead):
+        parts.close()

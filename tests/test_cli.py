@@ -79,7 +79,7 @@ def test_the_last_line_of_json_is_the_contract(home: Path, capsys: pytest.Captur
     captured = capsys.readouterr()
     said = json.loads(captured.out.splitlines()[-1])
     assert said["frames"] == 5 and said["output"] == "out.mkv"
-    assert set(said["stages"]) == {"decode", "translate", "flow", "steady", "encode"}
+    assert set(said["stages"]) == {"decode", "translate", "flow", "steady", "finish", "encode"}
     assert "settings" in said and "frames in" in captured.err
 
 

@@ -14,14 +14,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from scenivid.chain import Chain
 from scenivid.engine import StylizeSettings, expected_frames, resolve_device, stylize
 from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
 from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.stages import Encoding, Stopwatch
+from scenivid.stages import Stopwatch
 from scenivid.styles.zoo import load_style
 from scenivid.video.open import open_video
+from scenivid.video.writing.writer import WriterSettings, open_writer
 
 IDENTITY = StylizeSettings(style="none", codec="ffv1", device="cpu")
 FRAMES = 11
@@ -98,6 +100,15 @@ def test_batch_and_tiles_dont_show(clip: Path, style: str, change: dict[str, int
     assert times == same
 
 
+@pytest.mark.parametrize("paint", ["full", 64])
+def test_threads_dont_show(clip: Path, style: str, paint: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scenivid.cores.available", lambda: 2)
+    settings = replace(IDENTITY, style=style, paint=paint)
+    usual, times = _run(clip, "usual.mkv", settings)
+    serial, same = _run(clip, "serial.mkv", replace(settings, serial=True))
+    assert torch.equal(usual, serial) and times == same
+
+
 def test_strength_goes_from_the_source_to_the_style(clip: Path, style: str) -> None:
     source, _ = _read(clip)
     settings = replace(IDENTITY, style=style, precision="fp32", consistency=0.0)
@@ -142,7 +153,7 @@ def test_the_report_says_what_was_done(clip: Path, style: str) -> None:
     report = stylize(clip, clip.with_name("out.mkv"), replace(IDENTITY, style=style))
     said = report.as_json()
     assert {"frames", "seconds", "fps", "output", "stages", "settings"} <= said.keys()
-    assert set(said["stages"]) == {"decode", "translate", "flow", "steady", "encode"}
+    assert set(said["stages"]) == {"decode", "translate", "flow", "steady", "finish", "encode"}
     assert said["frames"] == FRAMES and all(seconds > 0 for seconds in said["stages"].values())
     assert said["settings"]["flow"] == "dis" and said["settings"]["device"] == "cpu"
 
@@ -165,15 +176,128 @@ class _Failing:
         return image, None
 
 
+@pytest.mark.parametrize("serial", [False, True])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("broken")], ids=repr)
-def test_an_error_or_ctrl_c_leaves_nothing_behind(clip: Path, error: BaseException) -> None:
+def test_an_error_or_ctrl_c_leaves_nothing_behind(clip: Path, error: BaseException, serial: bool) -> None:
     output = clip.with_name("out.mkv")
     before = set(clip.parent.iterdir())
     threads = threading.active_count()
     with pytest.raises(type(error)):
-        stylize(clip, output, replace(IDENTITY, batch=2), stylizer=_Failing(error))
+        stylize(clip, output, replace(IDENTITY, serial=serial), stylizer=_Failing(error))
     assert set(clip.parent.iterdir()) == before
     assert threading.active_count() == threads
+
+
+class _Broken(_Failing):
+    """A style that gives a value that is no number at its fourth frame."""
+
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: None, tile: int | None
+    ) -> tuple[Tensor, None]:
+        self.calls += 1
+        styled = 1 - image
+        if self.calls == 4:
+            styled[0, 0, 5, 5] = float("nan")
+        return styled, None
+
+
+def test_a_value_that_is_no_number_names_the_frame(clip: Path) -> None:
+    with pytest.raises(ScenividError, match="frame 4 "):
+        stylize(clip, clip.with_name("out.mkv"), IDENTITY, stylizer=_Broken(RuntimeError()))
+    assert not clip.with_name("out.mkv").exists()
+
+
+def test_a_frame_that_is_kept_doesnt_spoil_the_others(clip: Path) -> None:
+    source, _ = _read(clip)
+    out = clip.with_name("out.mkv")
+    report = stylize(clip, out, replace(IDENTITY, on_error="keep"), stylizer=_Broken(RuntimeError()))
+    assert any("frame 4 " in note for note in report.notes)
+    styled, _ = _read(out)
+    assert torch.equal(styled[3], source[3])
+    rest = [index for index in range(FRAMES) if index != 3]
+    assert (styled[rest].float() - (255 - source[rest].float())).abs().mean() < 8
+
+
+def test_a_large_frame_is_painted_small_and_keeps_its_size(clip: Path, style: str) -> None:
+    report = stylize(clip, clip.with_name("out.mkv"), replace(IDENTITY, style=style, paint=64))
+    assert report.settings["paint"] == "96x64"
+    seen: list[tuple[int, ...]] = []
+
+    class Looking(_Failing):
+        def translate(
+            self, image: Tensor, cuts: Sequence[bool], state: None, tile: int | None
+        ) -> tuple[Tensor, None]:
+            seen.append(tuple(image.shape[-2:]))
+            return image, None
+
+    settings = replace(IDENTITY, paint=64)
+    large = clip.with_name("large.mkv")
+    _enlarged(clip, large, 3)
+    report = stylize(large, clip.with_name("done.mkv"), settings, stylizer=Looking(RuntimeError()))
+    assert set(seen) == {(64, 96)} and report.settings["paint"] == "96x64"
+    after, _ = _read(clip.with_name("done.mkv"))
+    before, _ = _read(large)
+    assert after.shape == before.shape
+    assert (after.float() - before.float()).abs().mean() < 3
+
+
+def _enlarged(source: Path, target: Path, times: int) -> None:
+    with open_video(source) as reader:
+        info = replace(reader.info, width=reader.info.width * times, height=reader.info.height * times)
+        with open_writer(target, info, WriterSettings("ffv1")) as writer:
+            for part in reader.clips(4):
+                pixels = part.pixels.repeat_interleave(times, 2).repeat_interleave(times, 3)
+                writer.write(Clip(pixels, part.pts, part.durations))
+
+
+def test_a_chain_goes_on_from_another_ones_state(clip: Path, style: str) -> None:
+    settings = replace(IDENTITY, style=style, precision="fp32")
+    with open_video(clip) as reader:
+        clips = list(reader.clips(1))
+
+    def chain() -> Chain:
+        return Chain.build(settings, torch.device("cpu"), None, (64, 96), torch.uint8, [])
+
+    whole = chain()
+    with whole.running(whole.parts(clips, mark=lambda number: number == 4), Stopwatch()) as results:
+        parts = list(results)
+    second = chain()
+    second.restore(parts[4].states)
+    with second.running(second.parts(clips[5:], first=5), Stopwatch()) as results:
+        rest = list(results)
+    assert not parts[3].states
+    for one, other in zip(parts[5:], rest, strict=True):
+        assert torch.equal(one.source.pixels, other.source.pixels)
+
+
+class _Tinting(_Failing):
+    """A style that changes contrast and colour, pixel by pixel."""
+
+    def translate(
+        self, image: Tensor, cuts: Sequence[bool], state: None, tile: int | None
+    ) -> tuple[Tensor, None]:
+        return image.pow(0.8) * image.new_tensor([0.95, 0.9, 0.7])[:, None, None] + 0.04, None
+
+
+@pytest.mark.parametrize("paint", ["full", 64])
+def test_the_way_over_tensors_shows_the_same(clip: Path, paint: int | str, device: torch.device) -> None:
+    settings, style = replace(IDENTITY, paint=paint), _Tinting(RuntimeError())
+    large = clip.with_name("large.mkv")
+    _enlarged(clip, large, 2)
+    with open_video(large) as reader:
+        clips = list(reader.clips(3))
+    results = []
+    for tensors in (False, True):
+        where = device if tensors else torch.device("cpu")
+        chain = Chain.build(settings, where, style, (128, 192), torch.uint8, [], tensors=tensors)
+        source = clips if tensors else [one for part in clips for one in _singles(part)]
+        with chain.running(chain.parts(source), Stopwatch()) as parts:
+            results.append(torch.cat([part.source.pixels for part in parts]))
+    assert (results[0].float() - results[1].float()).abs().mean() < 1.5
+
+
+def _singles(clip: Clip) -> list[Clip]:
+    return [Clip(clip.pixels[i : i + 1], clip.pts[i : i + 1]) for i in range(len(clip))]
 
 
 def test_an_existing_output_survives_without_overwrite_and_after_an_error(clip: Path) -> None:
@@ -198,54 +322,6 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
         stylize(tmp_path / "nothing.mp4", tmp_path / "out.mp4", IDENTITY)
 
 
-class _Slow:
-    """Counts what waits for it; fails if told to."""
-
-    def __init__(self, fail: bool = False) -> None:
-        self.gate, self.written, self.fail = threading.Event(), 0, fail
-
-    def write(self, clip: Clip) -> None:
-        self.gate.wait(10)
-        if self.fail:
-            raise OutputError("disk full")
-        self.written += 1
-
-
-def _clip() -> Clip:
-    return Clip(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), (Fraction(0),))
-
-
-def test_the_encoder_s_queue_is_bounded() -> None:
-    writer = _Slow()
-    handed = 0
-
-    def feed() -> None:
-        nonlocal handed
-        with Encoding(writer, Stopwatch(torch.device("cpu"))) as encoding:
-            for _ in range(20):
-                encoding.put(_clip().pixels, _clip())
-                handed += 1
-
-    thread = threading.Thread(target=feed)
-    thread.start()
-    thread.join(0.3)
-    assert handed <= 4
-    writer.gate.set()
-    thread.join(10)
-    assert handed == writer.written == 20
-
-
-def test_an_error_of_the_encoder_reaches_the_caller() -> None:
-    writer = _Slow(fail=True)
-    writer.gate.set()
-    with (
-        pytest.raises(OutputError, match="disk full"),
-        Encoding(writer, Stopwatch(torch.device("cpu"))) as encoding,
-    ):
-        for _ in range(20):
-            encoding.put(_clip().pixels, _clip())
-
-
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "mps"])
 def test_a_device_that_isnt_there_is_a_clear_error(name: str) -> None:
     with pytest.raises(ConfigError, match="device"):
@@ -263,7 +339,7 @@ def test_progress_reaches_the_expected_number(clip: Path) -> None:
     stylize(
         clip, clip.with_name("out.mkv"), replace(IDENTITY, batch=4), lambda done, of: told.append((done, of))
     )
-    assert [done for done, _ in told] == [4, 8, 11]
+    assert [done for done, _ in told] == list(range(1, FRAMES + 1))
     with open_video(clip) as reader:
         assert expected_frames(reader.info, None, None) == told[-1][1]
 

@@ -11,6 +11,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "scenivid"
 LEVEL = {
     "errors": 0,
+    "ahead": 0,
+    "cores": 0,
+    "colour": 0,
     "aside": 1,
     "locks": 1,
     "progress": 1,
@@ -26,7 +29,11 @@ LEVEL = {
     "styles": 4,
     "temporal": 4,
     "cuts": 4,
-    "stages": 2,
+    "stages": 1,
+    "settings": 4,
+    "plane_lane": 5,
+    "tensor_lane": 5,
+    "chain": 5,
     "engine": 5,
     "training": 6,
     "evaluation": 6,

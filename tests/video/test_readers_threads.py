@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from scenivid.video.reading.read_ahead import ReadAhead
+from scenivid.ahead import ReadAhead
 
 
 class Source:

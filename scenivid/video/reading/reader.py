@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Protocol
 
+from scenivid.ahead import ReadAhead
 from scenivid.frames import Clip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.read_ahead import ReadAhead
 
 _CLIPS_AHEAD = 2
 

@@ -19,7 +19,8 @@ class ReadAhead(Generic[T]):
     item being made.
     """
 
-    def __init__(self, source: Generator[T, None, None], depth: int) -> None:
+    def __init__(self, source: Generator[T, None, None], depth: int, name: str = "read-ahead") -> None:
+        """`name`: of the thread, after "scenivid-"."""
         self._source = source
         self._depth = depth
         self._items: deque[T] = deque()
@@ -27,7 +28,7 @@ class ReadAhead(Generic[T]):
         self._closed = False
         self._done = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="scenivid-read-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"scenivid-{name}", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
@@ -45,12 +46,16 @@ class ReadAhead(Generic[T]):
             raise error
         raise StopIteration
 
-    def close(self) -> None:
-        """Stop and join the thread; safe to call twice."""
+    def stop(self) -> None:
+        """Tell the thread to end, without waiting for it: whoever takes items gets no more."""
         with self._changed:
             self._closed = True
             self._items.clear()
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop and join the thread; safe to call twice."""
+        self.stop()
         self._thread.join()
 
     def _run(self) -> None:

@@ -1,0 +1,248 @@
+"""The way of frames on CUDA: some at once, as float tensors on the device, each stage on a stream of its own.
+
+The same stages as in `plane_lane`, for whole RGB tensors and with the reference formulas of `steady`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenivid.cuts import CutDetector
+from scenivid.flow.consistency import Motion, estimate_motion
+from scenivid.flow.estimators import FlowEstimator
+from scenivid.flow.filters import luma
+from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.ink import inked
+from scenivid.plane_lane import Plan, alpha_like, failed
+from scenivid.stages import Stage
+from scenivid.styles.finish import at_painting_size, finish
+from scenivid.styles.stylizer import StyleState, Stylizer
+from scenivid.temporal import Memory, steady
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some frames on their way; what later stages don't need is let go."""
+
+    source: Clip
+    number: int
+    """Of the first frame, counted from 0."""
+    keep_states: bool = False
+    states: tuple[tuple[str, object], ...] = ()
+    full: Tensor | None = None
+    """Source pixels on the device, integers, [T, 3, H, W]."""
+    rgb: Tensor | None = None
+    """The source at the painting size, float, [T, 3, h, w]."""
+    cuts: tuple[bool, ...] = ()
+    motion: Motion | None = None
+    styled: Tensor | None = None
+    """[T, 3, h, w], float, lines drawn."""
+    kept: tuple[int, ...] = ()
+    """Frames whose source is kept, since the style failed on them."""
+    done: Tensor | None = None
+    """Finished pixels, on the host once `ready` has happened."""
+    ready: Any = None
+    """The CUDA event after the last stage's work."""
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything on the device."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor):
+                yield value
+        if self.motion is not None:
+            yield from (self.motion.flow, self.motion.confidence)
+
+
+def lane(
+    plan: Plan, stylizer: Stylizer, estimator: FlowEstimator | None, device: torch.device, notes: list[str]
+) -> list[Stage]:
+    """The stages of a run; see `plane_lane.lane`."""
+    stages: list[Stage] = [Look(plan, estimator, device), Paint(plan, stylizer, notes)]
+    if plan.consistency > 0:
+        stages.append(Steady(plan))
+    return [*stages, Finish(plan)]
+
+
+def on_streams(device: torch.device) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]] | None:
+    """Around each stage on CUDA: a stream of its own that waits for the stage before, never the host."""
+    if device.type != "cuda":
+        return None
+
+    def wrap(stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+        def run(batch: Batch) -> Batch:
+            with torch.cuda.stream(stream):
+                if batch.ready is not None:
+                    stream.wait_event(batch.ready)
+                for tensor in batch.tensors():
+                    if tensor.is_cuda:
+                        tensor.record_stream(stream)
+                result = stage(batch)
+                event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+                event.record(stream)
+                done: Batch = replace(result, ready=event)
+            return done
+
+        return run
+
+    return wrap
+
+
+def arrived(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches, once their pixels have arrived on the host."""
+    for batch in batches:
+        if batch.ready is not None:
+            batch.ready.synchronize()
+        yield batch
+
+
+class Look:
+    """Bring frames to the device, shrink them, find shots and motion."""
+
+    name, workers = "flow", 1
+
+    def __init__(self, plan: Plan, estimator: FlowEstimator | None, device: torch.device) -> None:
+        self._plan, self._estimator, self._device, self._cuts = plan, estimator, device, CutDetector()
+        self._last: Tensor | None = None
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Batch:
+        pixels = batch.source.pixels
+        if self._device.type == "cuda":
+            pixels = pixels.pin_memory().to(self._device, non_blocking=True)
+        rgb = at_painting_size(pixels, self._plan.small)
+        motion = None
+        if self._plan.consistency > 0:
+            previous = torch.cat([rgb[:1] if self._last is None else self._last, rgb[:-1]])
+            self._last = rgb[-1:]
+            motion = estimate_motion(self._estimator, rgb, previous)
+        cuts = tuple(self._cuts.cuts(batch.source))
+        return _told(replace(batch, full=pixels, rgb=rgb, cuts=cuts, motion=motion), self)
+
+    def state(self) -> object:
+        return self._cuts.state(), self._last
+
+    def restore(self, state: tuple[Any, Tensor | None]) -> None:
+        self._cuts.restore(state[0])
+        self._last = state[1]
+
+
+class Paint:
+    """Translate frames into the style."""
+
+    name, workers = "translate", 1
+
+    def __init__(self, plan: Plan, stylizer: Stylizer, notes: list[str]) -> None:
+        self._plan, self._stylizer, self._notes = plan, stylizer, notes
+        self._state: StyleState | None = None
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Batch:
+        assert batch.rgb is not None
+        before = self._state
+        styled, self._state = self._stylizer.translate(batch.rgb, batch.cuts, before, self._plan.tile)
+        kept: list[int] = []
+        if not bool(torch.isfinite(styled.sum())):
+            styled, kept = self._one_by_one(batch, batch.rgb, before)
+        styled = inked(styled.float(), self._plan.ink)  # `steady` of tensors knows no lines
+        return _told(replace(batch, styled=styled, kept=tuple(kept)), self)
+
+    def _one_by_one(self, batch: Batch, rgb: Tensor, state: StyleState | None) -> tuple[Tensor, list[int]]:
+        """Find the frames that fail; their state is thrown away."""
+        styled, kept = [], []
+        for index, cut in enumerate(batch.cuts):
+            frame, after = self._stylizer.translate(rgb[index : index + 1], [cut], state, self._plan.tile)
+            if bool(torch.isfinite(frame.sum())):
+                state = after
+            else:
+                self._notes.append(failed(batch.source, index, batch.number, self._stylizer, self._plan))
+                frame = torch.zeros_like(frame)
+                kept.append(index)
+            styled.append(frame)
+        self._state = state
+        return torch.cat(styled), kept
+
+    def state(self) -> object:
+        return self._state
+
+    def restore(self, state: StyleState | None) -> None:
+        self._state = state
+
+
+class Steady:
+    """Make frames agree with the ones before."""
+
+    name, workers = "steady", 1
+
+    def __init__(self, plan: Plan) -> None:
+        self._consistency = plan.consistency
+        self._memory: Memory | None = None
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Batch:
+        assert batch.rgb is not None and batch.styled is not None and batch.motion is not None
+        frames = []
+        for index, cut in enumerate(batch.cuts):
+            one = slice(index, index + 1)
+            if index in batch.kept:
+                self._memory = None
+                frames.append(batch.styled[one])
+                continue
+            memory = None if cut else self._memory
+            motion = batch.motion.at(index)
+            frame, self._memory = steady(batch.rgb[one], batch.styled[one], memory, motion, self._consistency)
+            frames.append(frame)
+        return _told(replace(batch, styled=torch.cat(frames), motion=None), self)
+
+    def state(self) -> object:
+        return self._memory
+
+    def restore(self, state: Memory | None) -> None:
+        self._memory = state
+
+
+class Finish:
+    """Bring frames to full size, draw lines, blend, round, and start the copy to the host."""
+
+    name, workers = "finish", 1
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Batch:
+        plan, full, rgb, styled = self._plan, batch.full, batch.rgb, batch.styled
+        assert full is not None and rgb is not None and styled is not None
+        source = to_float(full)
+        flat = styled
+        if plan.small != plan.size:
+            flat = finish(flat, luma(rgb), luma(source))
+        if plan.blend < 1:
+            flat = torch.lerp(source, flat, plan.blend)
+        for index in batch.kept:
+            flat[index] = source[index]
+        pixels = to_pixels(flat, plan.dtype)
+        if pixels.is_cuda:
+            host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
+            pixels = host.copy_(pixels, non_blocking=True)
+        done = replace(batch.source, pixels=pixels, alpha=alpha_like(batch.source, pixels.dtype))
+        return _told(Batch(done, batch.number, batch.keep_states, batch.states), self)
+
+    def state(self) -> object:
+        return None
+
+    def restore(self, state: None) -> None:
+        """Nothing is remembered."""
+
+
+def _told(batch: Batch, stage: Stage) -> Batch:
+    if not batch.keep_states:
+        return batch
+    return replace(batch, states=(*batch.states, (stage.name, stage.state())))

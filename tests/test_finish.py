@@ -1,0 +1,137 @@
+"""Finishing: sizes, edges from the source, no halos, one formula on every device."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scenes import texture
+from torch import Tensor
+
+from scenivid import colour
+from scenivid.flow.filters import luma
+from scenivid.styles import finish as room
+from scenivid.styles.finish import (
+    GuideStats,
+    at_painting_size,
+    finish,
+    finish_line,
+    finish_plane,
+    painting_size,
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "short", "wanted"),
+    [
+        ((1080, 1920), 540, (540, 960)),
+        ((1920, 1080), 540, (960, 540)),
+        ((2160, 3840), None, (2160, 3840)),
+        ((720, 1280), 540, (540, 960)),
+        ((480, 853), 540, (480, 853)),
+        ((576, 720), 540, (576, 720)),
+        ((601, 1601), 100, (100, 266)),
+    ],
+)
+def test_only_larger_frames_are_painted_small(
+    size: tuple[int, int], short: int | None, wanted: tuple[int, int]
+) -> None:
+    assert painting_size(*size, short) == wanted
+
+
+def _scene(height: int, width: int) -> Tensor:
+    """Texture with sharp edges: a tilted bar and a disc."""
+    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
+    picture = 0.3 + 0.4 * texture(height, width, grain=height // 8)
+    bar = ((x - 0.3 - 0.2 * y).abs() < 0.02).float()
+    disc = (((x - 0.7) ** 2 + (y - 0.5) ** 2) < 0.03).float()
+    return (picture * (1 - bar) + 0.05 * bar) * (1 - disc) + 0.9 * disc
+
+
+def _painted(image: Tensor) -> Tensor:
+    """A painter that changes contrast and colour, pixel by pixel."""
+    return (image.pow(0.8) * image.new_tensor([1.05, 0.9, 0.7])[:, None, None] + 0.04).clamp(0, 1)
+
+
+def _small(image: Tensor, factor: int) -> Tensor:
+    return F.interpolate(image, scale_factor=1 / factor, mode="area")
+
+
+def test_edges_are_as_crisp_as_painted_at_full_size() -> None:
+    full = _scene(256, 384)
+    small = _small(full, 2)
+    wanted = _painted(full)
+    result = finish(_painted(small), luma(small), luma(full))
+
+    def steepness(image: Tensor) -> Tensor:
+        grey = luma(image)
+        return (grey[..., 1:] - grey[..., :-1]).abs().flatten().sort(descending=True).values
+
+    strongest = wanted[0, 0].numel() // 20
+    assert steepness(result)[:strongest].mean() >= 0.9 * steepness(wanted)[:strongest].mean()
+    assert (result - wanted).abs().mean() < 2 / 255
+
+
+def test_no_halo_beside_an_edge() -> None:
+    full = torch.full((1, 3, 128, 128), 0.2)
+    full[..., 61:] = 0.8
+    small = _small(full, 2)
+    result = finish(1 - small, luma(small), luma(full))
+    assert result.min() > 0.2 - 0.02 and result.max() < 0.8 + 0.02  # of a step of 0.6
+
+
+def test_flat_paint_stays_flat_over_a_noisy_source() -> None:
+    full = (0.5 + 0.02 * torch.randn(1, 3, 128, 128)).clamp(0, 1)
+    small = _small(full, 2)
+    result = finish(torch.full_like(small, 0.6), luma(small), luma(full))
+    assert (result - 0.6).abs().max() < 1e-3
+
+
+def test_shrunk_again_it_is_the_painting() -> None:
+    full = _scene(240, 360)
+    for factor in (2, 3, 4):
+        small = _small(full, factor)
+        painted = _painted(small)
+        back = _small(finish(painted, luma(small), luma(full)), factor)
+        assert (back - painted).abs().mean() < 1 / 255
+
+
+def test_the_fast_way_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = _scene(90, 162)
+    small = at_painting_size((full * 255).to(torch.uint8), (45, 81))
+    painted = _painted(small)
+    gain, base = room._fit(painted, luma(small))
+    size = (90, 162)
+    wanted = (room.enlarge(gain, size) * luma(full) + room.enlarge(base, size)).clamp(0, 1)
+    assert (finish(painted, luma(small), luma(full)) - wanted).abs().max() < 0.5 / 255
+
+
+def test_bytes_of_limited_range_give_the_same_picture() -> None:
+    full = luma(_scene(96, 128))[0, 0].numpy()
+    guide = np.ascontiguousarray(full.reshape(48, 2, 64, 2).mean((1, 3)))
+    painted = 1 - guide
+    floats, limited = np.empty((96, 128), np.float32), np.empty((96, 128), np.uint8)
+    finish_plane(painted, GuideStats(guide), full, floats)
+    source = np.empty_like(limited)
+    colour.to_bytes(full, colour.LUMA, source)
+    finish_plane(painted, GuideStats(guide), source, limited, colour.LUMA, colour.LUMA)
+    assert np.abs(colour.to_values(limited, colour.LUMA) - floats.clip(-0.05, 1.05)).max() < 2.5 / 219
+
+
+def test_a_line_keeps_its_darkness_and_gets_no_wider() -> None:
+    line = torch.zeros(1, 1, 40, 60)
+    line[..., 19:21, :] = 1.0
+    large = finish_line(line, (160, 240))
+    middle = large[0, 0, :, 120]
+    assert middle.max() > 0.97 and middle.min() == 0
+    assert 7 <= int((middle > 0.5).sum()) <= 9
+    assert int(((middle > 0.1) & (middle < 0.9)).sum()) <= 6
+
+
+def test_shrinking_is_the_mean_of_areas() -> None:
+    pixels = torch.randint(0, 256, (2, 3, 8, 12), dtype=torch.uint8)
+    wanted = F.avg_pool2d(pixels.float(), 2) / 255
+    assert (at_painting_size(pixels, (4, 6)) - wanted).abs().max() < 0.6 / 255
+    deep = pixels.to(torch.int32).mul(257).to(torch.uint16)
+    assert (at_painting_size(deep, (4, 6)) - wanted).abs().max() < 0.01 / 255
