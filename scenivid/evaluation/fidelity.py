@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from scenivid.flow.filters import luma
+
 PSNR_CAP_DB = 100.0
 """PSNR of identical frames: infinity is neither a mean nor JSON."""
-_LUMA = (0.299, 0.587, 0.114)  # BT.601, as 8-bit image tools use for grey
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -46,13 +47,6 @@ def gradients(frames: Tensor) -> list[Gradients]:
         products += (slope @ slope[0]).double().cpu()
     source = float(products[0])
     return [Gradients(source, product) for product in products.tolist()]
-
-
-def luma(image: Tensor) -> Tensor:
-    """Grey [N, 1, H, W]: 0.299 R + 0.587 G + 0.114 B."""
-    red, green, blue = image[:, 0:1], image[:, 1:2], image[:, 2:3]
-    grey: Tensor = (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
-    return grey
 
 
 def sharpness(image: Tensor) -> Tensor:

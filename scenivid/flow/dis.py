@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenivid.flow.filters import luma
 from scenivid.frames import to_pixels
 
 _SMALLEST = 32
@@ -36,7 +37,6 @@ class Dis:
 
 def _grey(image: Tensor) -> list[np.ndarray]:
     """8-bit luma of each frame, repeated at the border where a side is too small to search."""
-    red, green, blue = image.float().unbind(dim=1)
-    luma = to_pixels(0.299 * red + 0.587 * green + 0.114 * blue).cpu().numpy()
-    below, beside = (max(0, _SMALLEST - side) for side in luma.shape[-2:])
-    return [np.ascontiguousarray(np.pad(frame, ((0, below), (0, beside)), mode="edge")) for frame in luma]
+    grey = to_pixels(luma(image.float())[:, 0]).cpu().numpy()
+    below, beside = (max(0, _SMALLEST - side) for side in grey.shape[-2:])
+    return [np.ascontiguousarray(np.pad(frame, ((0, below), (0, beside)), mode="edge")) for frame in grey]

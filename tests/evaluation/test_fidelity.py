@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from scenivid.evaluation.fidelity import PSNR_CAP_DB, gradients, luma, psnr, sharpness, ssim_luma
+from scenivid.evaluation.fidelity import PSNR_CAP_DB, gradients, psnr, sharpness, ssim_luma
+from scenivid.flow.filters import luma
 
 
 def test_ssim_equals_a_direct_transcription() -> None:
