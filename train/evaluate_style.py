@@ -5,7 +5,8 @@
 
 Writes OUT/figures.json and OUT/sheet.jpg; puts the figures, and what train/cards/STYLE.toml says, into the
 model card in the file's header, and writes the card beside the weights as Markdown.
-The same figures are taken of the procedural painter that the style learnt from.
+The same figures are taken of the procedural painter that the style learnt from, of the photographs as they
+are, and of other weights named with --beside. Everything is looked at as the style's own ink draws it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.networks import resize_clean
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import to_float, to_pixels
+from scenivid.ink import inked
 from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_tensors
 from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import load_efficientnet
@@ -42,9 +44,11 @@ from scenivid.training.painter.painter import paint_composed
 from scenivid.training.recipe import load_recipe
 
 CPU = torch.device("cpu")
-SHEET_PHOTOS, SHEET_FRAMES = 12, 8
+SHEET_PHOTOS, SHEET_CROP = 16, 240
 CLIP_FRAMES = 16
 NOISE = 2 / 255
+Apply = Callable[[Tensor], Tensor]
+"""Images [N, 3, H, W] in [0, 1] to the same, painted."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,19 @@ class Words:
     """Instead of what training wrote, where several recipes made the style."""
 
 
-def translate(weights: Path) -> Callable[[Tensor], Tensor]:
-    """Images [N, 3, H, W] in [0, 1] through the style, in full precision."""
+def translate(weights: Path) -> Apply:
+    """Images through the style, in full precision, inked as its card says."""
     style = load_style(str(weights), CPU, "fp32")
-    return lambda image: style.translate(image, [True] * len(image), None, None)[0].float().clamp(0, 1)
+    return lambda image: inked(style.translate(image, [True] * len(image), None, None)[0], style.ink)
 
 
 def load_photos(folder: Path, side: int) -> list[tuple[str, Tensor]]:
-    """(name, [1, 3, H, W] in [0, 1]) of each photograph, at most `side` pixels on its longer side."""
+    """(name, [1, 3, H, W] in [0, 1]) of each photograph, at most `side` pixels on its shorter side."""
     photos = []
     for entry in scan(folder):
         image = decode(entry)
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        longer = round(side * max(image.size) / min(image.size))
+        image.thumbnail((longer, longer), Image.Resampling.LANCZOS)
         pixels = torch.from_numpy(np.array(image))
         photos.append((entry.key, to_float(pixels.permute(2, 0, 1)[None])))
     return photos
@@ -123,8 +128,6 @@ def picture_figures(
         "ssim": "luma_ssim",
     }
     values = {name: report.value(key) for key, name in keys.items()}
-    for key in ("fd_effnet", "kd_effnet"):
-        values[f"{key}_photos"] = report.value(key, "content")
     return {name: round(float(value), 4) for name, value in values.items() if value is not None}
 
 
@@ -139,7 +142,21 @@ def paintings_apart(folder: Path, count: int, draws: int = 10) -> float:
     return round(statistics.mean(apart), 4)
 
 
-def noise_response(apply: Callable[[Tensor], Tensor], photos: list[tuple[str, Tensor]]) -> float:
+def beside_painter(results: list[Tensor], painted: list[Tensor]) -> dict[str, float]:
+    """How near to the painter: mean L1 in [0, 1] units, and mean gradient as a share of the painter's."""
+    errors = [float((a - b).abs().mean()) for a, b in zip(results, painted, strict=True)]
+    slopes = [_gradient(a) / max(_gradient(b), 1e-6) for a, b in zip(results, painted, strict=True)]
+    return {
+        "l1_to_painter": round(statistics.mean(errors), 4),
+        "gradient_over_painter": round(statistics.mean(slopes), 4),
+    }
+
+
+def _gradient(image: Tensor) -> float:
+    return float(image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean())
+
+
+def noise_response(apply: Apply, photos: list[tuple[str, Tensor]]) -> float:
     """Root mean square change of the output between two noisy copies, over that of the input; σ = 2/255."""
     random = torch.Generator().manual_seed(0)
     ratios = []
@@ -150,7 +167,7 @@ def noise_response(apply: Callable[[Tensor], Tensor], photos: list[tuple[str, Te
     return round(statistics.mean(ratios), 4)
 
 
-def steadiness(apply: Callable[[Tensor], Tensor], clip: Tensor, motion: list[Any]) -> float:
+def steadiness(apply: Apply, clip: Tensor, motion: list[Any]) -> float:
     """E_warp of the frame-by-frame output over E_warp of the source (DIS flow of the source)."""
     source = to_float(clip)
     styled = torch.cat([apply(frame[None]) for frame in source])
@@ -181,7 +198,15 @@ def tile(image: Tensor, width: int, height: int) -> Tensor:
     return image[0, :, top : top + height, left : left + width]
 
 
-def sheet(rows: list[list[Tensor]], path: Path, limit: int = 600_000) -> None:
+def crop(image: Tensor, side: int) -> Tensor:
+    """The middle of [1, 3, H, W] at 100 %, [3, side, side]; bright edges where it is smaller."""
+    height, width = image.shape[-2:]
+    top, left = max((height - side) // 2, 0), max((width - side) // 2, 0)
+    part = image[0, :, top : top + side, left : left + side]
+    return F.pad(part, (0, side - part.shape[-1], 0, side - part.shape[-2]), value=1.0)
+
+
+def sheet(rows: list[list[Tensor]], path: Path, limit: int = 1_400_000) -> None:
     """Rows of equal tiles as one JPEG of at most `limit` bytes."""
     image = torch.cat([torch.cat(row, 2) for row in rows], 1)
     picture = Image.fromarray(to_pixels(image[None])[0].permute(1, 2, 0).numpy())
@@ -194,6 +219,8 @@ def sheet(rows: list[list[Tensor]], path: Path, limit: int = 600_000) -> None:
 def write_markdown(card: ModelCard, path: Path) -> None:
     """The card for people: what `scenivid styles info` shows, with the figures as tables."""
     both = card.figures["held_out"]
+    count = both["photographs_measured"]
+    who = [name for name, value in both.items() if isinstance(value, dict)]
     lines = [
         f"# {card.name}", "", card.description, "",
         f"- **Architecture**: {card.architecture}, {json.dumps(dict(card.params))}",
@@ -202,18 +229,20 @@ def write_markdown(card: ModelCard, path: Path) -> None:
         f"- **Limits**: {card.limits}", "",
         "## Data", "", *(f"- {row}" for row in card.data), "",
         "## Figures", "",
-        f"On {both['photographs']} held-out photographs, never trained on (`train/evaluate_style.py`):", "",
-        "| | style | its teacher, the procedural painter |", "|---|---|---|",
-        *(f"| {key} | {both['style'][key]} | {both['painter'][key]} |" for key in both["style"]), "",
-        "FD-EffNet is to the open paintings; `fd_effnet_photos` is that of the untouched photographs. It is",
-        f"biased by the number of images: {both['photographs']} of the paintings are "
+        f"On {count} held-out photographs, never trained on (`train/evaluate_style.py`):", "",
+        "| | " + " | ".join(who) + " |", "|---" * (1 + len(who)) + "|",
+        *(" | ".join((f"| {key}", *(str(both[one].get(key, "")) for one in who))) + " |"
+          for key in both["style"]), "",
+        "L1 and gradients are beside the procedural painter, its teacher. FD-EffNet is to the open paintings;",
+        "it is "
+        f"biased by the number of images: {count} of the paintings are "
         f"{both['paintings_apart']} from the other paintings.",
         "KD-EffNet, the kernel distance, is free of that bias: about 0 for equal distributions.", "",
         "| steadiness | value |", "|---|---|",
-        *(f"| noise response (σ = 2/255), {who} | {value} |"
-          for who, value in card.figures["noise_response"].items()),
-        *(f"| E_warp, frame by frame, over the source's: {clip}, {who} | {value} |"
-          for clip, values in card.figures["e_warp_over_source"].items() for who, value in values.items()),
+        *(f"| noise response (σ = 2/255), {one} | {value} |"
+          for one, value in card.figures["noise_response"].items()),
+        *(f"| E_warp, frame by frame, over the source's: {clip}, {one} | {value} |"
+          for clip, values in card.figures["e_warp_over_source"].items() for one, value in values.items()),
         "", "| speed | processor ms a frame |", "|---|---|",
         *(f"| {size} | {value} |" for size, value in card.figures["ms_per_frame"].items()), "",
     ]  # fmt: skip
@@ -225,37 +254,51 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--open", type=Path, default=Path("data/open"), help="folder of prepare_open_data.py")
     parser.add_argument("--clips", default="", help="real clips for the steadiness, separated by commas")
-    parser.add_argument("--sheet-clips", default="", help="clips whose licence lets frames be published")
     parser.add_argument("--painted", type=Path, help="folder that keeps the painter's versions between runs")
-    parser.add_argument("--side", type=int, default=720, help="longer side of the photographs")
+    parser.add_argument(
+        "--beside", default="", help="other weights to measure, name=FILE, separated by commas"
+    )
+    parser.add_argument("--side", type=int, default=540, help="shorter side of the photographs")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     card = read_card(args.weights)
-    apply, look = translate(args.weights), look_named(card.name)
+    look = look_named(card.name)
+    others = dict(part.split("=", 1) for part in filter(None, args.beside.split(",")))
+    styles = {"style": translate(args.weights)} | {
+        name: translate(Path(file)) for name, file in others.items()
+    }
     photos = load_photos(args.open / "heldout", args.side)
-    results = [apply(photo) for _, photo in photos]
     painted = paint_all(photos, look, args.painted)
+    made = {name: [apply(photo) for _, photo in photos] for name, apply in styles.items()}
+    pictures = made | {"painter": painted, "photographs": [photo for _, photo in photos]}
     figures: dict[str, Any] = {
         "held_out": {
-            "photographs": len(photos),
+            "photographs_measured": len(photos),
             "paintings_apart": paintings_apart(args.open / "paintings", len(photos)),
-            "style": picture_figures(photos, results, args.open / "paintings"),
-            "painter": picture_figures(photos, painted, args.open / "paintings"),
+            **{
+                name: beside_painter(some, painted) | picture_figures(photos, some, args.open / "paintings")
+                for name, some in pictures.items()
+            },
         },
-        "noise_response": {"style": noise_response(apply, photos[:8])},
+        "noise_response": {name: noise_response(apply, photos[:8]) for name, apply in styles.items()},
         "ms_per_frame": {
-            f"960x540, {torch.get_num_threads()} threads": milliseconds(args.weights, 960, 540),
-            f"1920x1080, {torch.get_num_threads()} threads": milliseconds(args.weights, 1920, 1080),
+            f"{width}x{height}, {torch.get_num_threads()} threads, {name}": milliseconds(file, width, height)
+            for name, file in (
+                {"style": args.weights} | {name: Path(file) for name, file in others.items()}
+            ).items()
+            for width, height in ((960, 540),)
         },
         "e_warp_over_source": {},
     }
     flow = open_estimator("dis", CPU)
     assert flow is not None
     for name in filter(None, args.clips.split(",")):
-        clip = read_frames(Path(name), CLIP_FRAMES)
+        clip = read_frames(Path(name), CLIP_FRAMES, 960)
         motion = motion_of(to_float(clip), flow)
-        figures["e_warp_over_source"][Path(name).stem] = {"style": steadiness(apply, clip, motion)}
+        figures["e_warp_over_source"][Path(name).stem] = {
+            who: steadiness(apply, clip, motion) for who, apply in styles.items()
+        }
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     words = load_recipe(Words, Path(__file__).parent / "cards" / f"{card.name}.toml")
     card = replace(
@@ -263,24 +306,26 @@ def main() -> None:
     )
     write_tensors(args.weights, read_tensors(args.weights), card)
     write_markdown(card, args.weights.with_suffix(".md"))
-    step = max(1, len(photos) // SHEET_PHOTOS)
-    chosen = list(range(0, len(photos), step))[:SHEET_PHOTOS]
-    rows = [
-        [tile(image, 384, 216) for image in (photos[i][1], painted[i], results[i])] for i in chosen
-    ]  # fmt: skip
-    pairs = []
-    clips = list(filter(None, args.sheet_clips.split(",")))
-    for name in clips:
-        frames = to_float(read_frames(Path(name), 90))
-        for index in torch.linspace(0, len(frames) - 1, -(-SHEET_FRAMES // len(clips))).long().tolist():
-            frame = frames[index : index + 1]
-            pairs.append([tile(frame, 288, 216), tile(apply(frame), 288, 216)])
-    pairs = pairs[:SHEET_FRAMES]
-    joined = [pairs[i] + pairs[i + 1] for i in range(0, len(pairs) - 1, 2)]
-    width = 384 * 3
-    rows += [[F.pad(torch.cat(row, 2), (0, width - 288 * 4, 0, 0), value=1.0)] for row in joined]
+    rows = []
+    for i in chosen(photos):
+        three = photos[i][1], painted[i], made["style"][i]
+        width = SHEET_CROP * 16 // 9
+        rows.append(
+            [tile(image, width, SHEET_CROP) for image in three] + [crop(image, SHEET_CROP) for image in three]
+        )
     sheet(rows, args.out / "sheet.jpg")
     print(json.dumps(figures, indent=1))
+
+
+def chosen(photos: list[tuple[str, Tensor]]) -> list[int]:
+    """Which photographs the sheet shows: by turns of the packages they come from, so that it is varied."""
+    seen: dict[str, int] = {}
+    turns = []
+    for index, (name, _) in enumerate(photos):
+        package = name.split("-")[0]
+        seen[package] = seen.get(package, 0) + 1
+        turns.append((seen[package], index))
+    return sorted(index for _, index in sorted(turns)[:SHEET_PHOTOS])
 
 
 if __name__ == "__main__":

@@ -42,14 +42,19 @@ def test_photographs_are_read_at_most_as_large_as_asked(script: ModuleType, tmp_
     Image.new("RGB", (200, 100), (10, 120, 250)).save(tmp_path / "sky.png")
     ((name, image),) = script.load_photos(tmp_path, 64)
     assert name == "sky"
-    assert image.shape == (1, 3, 32, 64)
+    assert image.shape == (1, 3, 64, 128)
     assert torch.allclose(image[0, :, 5, 5] * 255, torch.tensor([10.0, 120.0, 250.0]))
 
 
 def test_the_card_for_people_holds_every_figure(script: ModuleType, tmp_path: Path) -> None:
     measured = {"fd_effnet": 200.5, "luma_ssim": 0.8}
     figures = {
-        "held_out": {"photographs": 24, "paintings_apart": 183.0, "style": measured, "painter": measured},
+        "held_out": {
+            "photographs_measured": 24,
+            "paintings_apart": 183.0,
+            "style": measured,
+            "painter": measured,
+        },
         "noise_response": {"style": 0.61},
         "e_warp_over_source": {"flower": {"style": 0.7}},
         "ms_per_frame": {"960x540, 1 threads": 81.0},
@@ -59,6 +64,22 @@ def test_the_card_for_people_holds_every_figure(script: ModuleType, tmp_path: Pa
     text = (tmp_path / "card.md").read_text("utf-8")
     for expected in ("# aozora", "CC0-1.0", "200.5", "0.61", "flower", "81.0", "none known"):
         assert expected in text
+
+
+def test_a_painter_beside_itself_is_near_and_a_blurred_one_less_crisp(script: ModuleType) -> None:
+    picture = torch.rand(1, 3, 32, 32)
+    assert script.beside_painter([picture], [picture]) == {"l1_to_painter": 0.0, "gradient_over_painter": 1.0}
+    soft = torch.nn.functional.avg_pool2d(picture, 3, 1, 1)
+    assert script.beside_painter([soft], [picture])["gradient_over_painter"] < 0.6
+
+
+def test_a_crop_is_at_100_percent_and_the_sheet_is_varied(script: ModuleType) -> None:
+    picture = torch.rand(1, 3, 40, 60)
+    assert torch.equal(script.crop(picture, 20), picture[0, :, 10:30, 20:40])
+    assert script.crop(picture, 50).shape == (3, 50, 50)
+    photos = [(f"a-{i}", picture) for i in range(30)] + [("b-1", picture), ("c-1", picture)]
+    some = script.chosen(photos)
+    assert len(some) == 16 and {30, 31} <= set(some)
 
 
 @pytest.mark.parametrize("name", ["aozora", "gouache"])
