@@ -233,8 +233,8 @@ def write_markdown(card: ModelCard, path: Path) -> None:
         "| | " + " | ".join(who) + " |", "|---" * (1 + len(who)) + "|",
         *(" | ".join((f"| {key}", *(str(both[one].get(key, "")) for one in who))) + " |"
           for key in both["style"]), "",
-        "L1 and gradients are beside the procedural painter, its teacher. FD-EffNet is to the open paintings;",
-        "it is "
+        "L1 and gradients are beside the procedural painter, the teacher. FD-EffNet is to open paintings,",
+        "and is "
         f"biased by the number of images: {count} of the paintings are "
         f"{both['paintings_apart']} from the other paintings.",
         "KD-EffNet, the kernel distance, is free of that bias: about 0 for equal distributions.", "",
@@ -317,15 +317,15 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
 
 
-def chosen(photos: list[tuple[str, Tensor]]) -> list[int]:
-    """Which photographs the sheet shows: by turns of the packages they come from, so that it is varied."""
+def chosen(photos: list[tuple[str, Tensor]], count: int = SHEET_PHOTOS) -> list[int]:
+    """`count` photographs, by number: by turns of the packages they come from, so that it is varied."""
     seen: dict[str, int] = {}
     turns = []
     for index, (name, _) in enumerate(photos):
         package = name.split("-")[0]
         seen[package] = seen.get(package, 0) + 1
         turns.append((seen[package], index))
-    return sorted(index for _, index in sorted(turns)[:SHEET_PHOTOS])
+    return sorted(index for _, index in sorted(turns)[:count])
 
 
 if __name__ == "__main__":
