@@ -51,7 +51,7 @@ APART = {("training", "evaluation"), ("nets", "flow")}
 """Neither knows the other."""
 ONLY_IN = {
     "click": ("cli/",),
-    "decord": ("video/reading/decord_reader.py",),
+    "decord": ("video/reading/decord_child.py",),
     "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
     "scenedetect": ("cuts.py",),
     "torchvision": ("flow/raft.py", "perception/", "training/"),

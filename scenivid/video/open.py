@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -10,27 +9,21 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from scenivid.errors import ConfigError, InputError
-from scenivid.frames import Clip
-from scenivid.video.color import has_alpha
+from scenivid.errors import ConfigError, DependencyError, InputError
 from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
-from scenivid.video.describe import describe, orientation
+from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import images
-from scenivid.video.reading.clips import clips_of
 from scenivid.video.reading.damage import say_what_is_missing
-from scenivid.video.reading.decord_reader import decord_reader, first_frame_of, most_frames
+from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.pyav_reader import pipe_reader, pyav_clips, pyav_reader
+from scenivid.video.reading.pyav_reader import pipe_reader, pyav_reader
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.reading.settings import ReadSettings
-from scenivid.video.reading.times.timeline import ONE_TO_ONE, Timeline, read_timeline
+from scenivid.video.reading.times.timeline import Timeline, read_timeline
 
 DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""
-
-AGREEMENT = 1.0
-"""Mean absolute difference, in 1/255, up to which decord's first frame counts as the right one."""
 
 
 def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
@@ -93,15 +86,12 @@ def open_video(
     if not window:
         raise _empty(info, start)
     if decoder == "decord":
-        return decord_reader(info, timeline, window, "asked for", known=findings)
-    reason = "asked for" if decoder == "pyav" else _why_not_decord(info, frame, timeline, window)
-    if reason:
-        return pyav_reader(info, timeline, window, how, reason, findings)
-
-    def instead(left: range, batch: int, found: Findings) -> Generator[Clip, None, None]:
-        return pyav_clips(info, timeline, left, how, batch, found)
-
-    return decord_reader(info, timeline, window, "8 bits", instead, findings)
+        try:
+            return decord_reader(info, timeline, window, findings)
+        except DependencyError as exc:
+            findings.note(f"{exc}: PyAV reads instead")
+    reason = "asked for" if decoder == "pyav" else "auto"
+    return pyav_reader(info, timeline, window, how, reason, findings)
 
 
 def _is_frames(path: Path) -> bool:
@@ -122,48 +112,6 @@ def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
 def _say_about_colour(info: VideoInfo, findings: Findings) -> None:
     for note in info.color.remarks:
         findings.note(note)
-
-
-def _why_not_decord(info: VideoInfo, frame: VideoFrame, timeline: Timeline, window: range) -> str | None:
-    """What decord would lose, cheapest question first; None if nothing."""
-    if info.color.hdr:
-        return "HDR"
-    if info.bit_depth > 8:
-        return f"{info.bit_depth} bits"
-    if has_alpha(frame.format):
-        return "transparency"
-    if frame.interlaced_frame:
-        return "interlaced"
-    if info.codec not in ONE_TO_ONE:
-        return f"{info.codec}: packets aren't frames"
-    if timeline.counted:
-        return "frame times that only decoding tells"
-    if not info.container.startswith(("mov,", "matroska,")) or (
-        info.container.startswith("matroska,") and info.codec == "vp9"  # as browsers record
-    ):
-        return "a stream whose size may change, which decord would scale"
-    if timeline.hidden or timeline.incomplete:
-        return "packets that aren't shown" if timeline.hidden else "an incomplete file"
-    if orientation(frame, info.path)[1]:
-        return "a mirrored picture"
-    if not info.color.tagged and info.color.matrix not in {"smpte170m", "gbr"}:
-        return f"no colour tags, taken for {info.color.matrix}"
-    if len(timeline) > most_frames(info):
-        return f"{len(timeline)} frames: decord would read ahead without bound"
-    if timeline.open_groups and window.start:
-        return "groups of pictures that lean on each other"
-    return _why_not_equal(info, frame, timeline)
-
-
-def _why_not_equal(info: VideoInfo, frame: VideoFrame, timeline: Timeline) -> str | None:
-    """Decode the first frame both ways: a wrong stream, matrix, range or rotation shows."""
-    ours = next(clips_of(iter([frame]), info, 1, Findings(info.path))).pixels[0]
-    try:
-        theirs = first_frame_of(info, timeline)
-    except InputError as exc:
-        return str(exc).removeprefix(f"{info.path}: ").partition(";")[0]
-    difference = float((ours.short() - theirs.short()).abs().float().mean())
-    return f"decord's colours are off by {difference:.1f}/255" if difference > AGREEMENT else None
 
 
 def _timed(info: VideoInfo, timeline: Timeline) -> VideoInfo:

@@ -149,7 +149,7 @@ def test_closing_midway_joins_the_thread(one_of_each: Source) -> None:
     with one_of_each.open() as reader:
         reading = reader.clips(2)
         next(reading)
-        assert threading.active_count() == before + 1
+        assert before < threading.active_count() <= before + 2  # decord's answers are waited for with a clock
     assert threading.active_count() == before
     reader.close()
 
@@ -281,7 +281,7 @@ def test_decord_reads_open_groups_only_from_their_beginning(shelf: Shelf) -> Non
     with pytest.raises(InputError, match="lean on each other"):
         Source(made, "decord").read(5, made.pts[6])
     with open_video(made.path, start=made.pts[6]) as reader:
-        assert reader.decoder == "pyav (groups of pictures that lean on each other)"
+        assert reader.decoder == "pyav (auto)"
 
 
 def test_pyav_frames_are_freed_without_the_garbage_collector(shelf: Shelf) -> None:

@@ -1,4 +1,4 @@
-"""What is known of a video file, and which decoder `auto` takes for it and why."""
+"""What is known of a video file, and what is read from every kind."""
 
 from __future__ import annotations
 
@@ -65,8 +65,6 @@ def test_pictures_are_turned_upright(
 def test_a_mirrored_picture_is_mirrored_by_pyav(shelf: Shelf) -> None:
     made = shelf.take(make_clips.rotated, clockwise=0, mirrored=True)
     assert quadrants(first(made.path)) == {"tl": "green", "tr": "red", "bl": "grey", "br": "blue"}
-    with open_video(made.path) as reader:
-        assert reader.decoder == "pyav (a mirrored picture)"
 
 
 def test_a_mirrored_and_turned_picture_is_both(shelf: Shelf) -> None:
@@ -122,14 +120,12 @@ def test_colour_tags_are_known_and_followed(
         assert quadrants(first(made.path)) == UPRIGHT
 
 
-def test_an_untagged_large_picture_is_taken_for_bt709_which_decord_would_not(shelf: Shelf) -> None:
+def test_an_untagged_large_picture_is_taken_for_bt709(shelf: Shelf) -> None:
     made = shelf.take(make_clips.write_clip, ticks=(0, 1), size=(1280, 64))
     info = probe(made.path)
     assert info.color.matrix == "bt709"
     assert not info.color.tagged
     assert quadrants(first(made.path)) == UPRIGHT
-    with open_video(made.path) as reader:
-        assert reader.decoder == "pyav (no colour tags, taken for bt709)"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -175,74 +171,6 @@ def test_frames_hidden_by_an_edit_list_are_decoded_but_not_given(shelf: Shelf, d
 def test_a_single_frame_is_a_video(shelf: Shelf, decoder: str) -> None:
     with open_video(shelf.take(make_clips.one_frame).path, decoder) as reader:
         assert [len(clip) for clip in reader.clips(8)] == [1]
-
-
-@pytest.mark.parametrize(
-    ("maker", "suffix", "reason"),
-    [
-        (make_clips.plain, ".mp4", "decord (8 bits)"),
-        (make_clips.variable_rate, ".mkv", "decord (8 bits)"),
-        (make_clips.odd_size_420, ".mp4", "decord (8 bits)"),
-        (make_clips.odd_size_420, ".webm", "pyav (a stream whose size may change, which decord would scale)"),
-        (make_clips.plain, ".ts", "pyav (a stream whose size may change, which decord would scale)"),
-        (make_clips.ten_bit, ".mp4", "pyav (10 bits)"),
-        (make_clips.hdr10, ".mp4", "pyav (HDR)"),
-        (make_clips.gif, ".gif", "pyav (transparency)"),
-        (make_clips.edit_list, ".mp4", "pyav (packets that aren't shown)"),
-    ],
-)
-def test_auto_takes_decord_where_it_loses_nothing_and_says_why_not(
-    shelf: Shelf, maker: Callable[..., Made], suffix: str, reason: str
-) -> None:
-    with open_video(shelf.take(maker, suffix).path) as reader:
-        assert reader.decoder == reason
-
-
-def test_auto_leaves_decord_where_its_colours_are_off(shelf: Shelf) -> None:
-    # One pixel wide stripes of chroma: decord repeats chroma samples, which interpolation smooths.
-    made = shelf.take(stripes)
-    with open_video(made.path) as reader:
-        assert reader.decoder.startswith("pyav (decord's colours are off by ")
-
-
-def stripes(path: Path) -> Made:
-    """Red and blue columns, two pixels each."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "4"})
-        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
-        image = np.zeros((64, 128, 3), np.uint8)
-        image[:, 0::4, 0] = image[:, 1::4, 0] = image[:, 2::4, 2] = image[:, 3::4, 2] = 200
-        for _ in range(2):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        container.mux(stream.encode())
-    return Made(path, (Fraction(0), Fraction(1, 25)), 128, 64)
-
-
-def test_auto_leaves_decord_where_it_fails(shelf: Shelf) -> None:
-    # decord 3.4 can't copy a picture whose rows FFmpeg pads, as it does at 96 columns.
-    made = shelf.take(make_clips.write_clip, size=(96, 64), matrix=1)
-    with open_video(made.path) as reader:
-        assert reader.decoder.startswith(("pyav (decord can't decode", "decord (8 bits)"))
-        assert sum(map(len, reader.clips(5))) == FRAMES
-
-
-def test_pyav_goes_on_where_decord_fails_midway(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scenivid.errors import InputError
-    from scenivid.video.reading import decord_reader
-
-    made, read = shelf.take(make_clips.plain), decord_reader._read
-
-    def failing(video: object, span: range, *rest: object) -> torch.Tensor:
-        if span.start >= 6:
-            raise InputError("decord gave up")
-        return read(video, span, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(decord_reader, "_read", failing)
-    with open_video(made.path) as reader:
-        assert reader.decoder == "decord (8 bits)"
-        clips = list(reader.clips(2))
-    assert tuple(time for clip in clips for time in clip.pts) == made.pts
-    assert [index_of(frame.numpy()) for clip in clips for frame in clip.pixels] == list(range(FRAMES))
 
 
 def test_cover_art_is_not_the_video(tmp_path: Path, shelf: Shelf) -> None:
