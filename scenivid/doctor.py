@@ -40,7 +40,7 @@ class Finding:
     subject: str
     """What was looked at, in a word or two."""
     good: bool
-    """False only where something that every user needs doesn't work."""
+    """Whether it works; what only some need is good even where it is missing."""
     text: str
     """What is there, or what to do."""
 

@@ -1,9 +1,9 @@
-"""What can go wrong, as one tree. Everything here is for the user to mend: one line, what to do.
+"""What can go wrong, as one tree. Everything here is for the user to fix: one line, what to do.
 
 ScenividError
 ├── InputError        the source can't be read (missing, damaged, no video stream, unsupported)
 ├── OutputError       the result can't be written (no permission, disk full, exists, unsupported)
-├── CheckpointError   a weights file is wrong, foreign, damaged or not to be had
+├── CheckpointError   a weights file is wrong, foreign, damaged or not available
 ├── ConfigError       a recipe, an option or a combination of options makes no sense
 ├── DataError         a training or evaluation data set is empty, damaged or too small
 ├── DivergedError     a training run has collapsed; its last good checkpoint is kept
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class ScenividError(Exception):
-    """The root: catch this to catch all that a user can mend."""
+    """The root: catch this to catch all that a user can fix."""
 
 
 class InputError(ScenividError):
@@ -27,7 +27,7 @@ class OutputError(ScenividError):
 
 
 class CheckpointError(ScenividError):
-    """A weights file is wrong, foreign, damaged or not to be had."""
+    """A weights file is wrong, foreign, damaged or not available."""
 
 
 class ConfigError(ScenividError):
@@ -71,5 +71,5 @@ def one_line(error: BaseException) -> str:
 
 
 def foreseen(error: BaseException) -> bool:
-    """Whether `one_line` names something that the user can mend."""
+    """Whether `one_line` names something that the user can fix."""
     return "(a fault of scenivid" not in one_line(error)

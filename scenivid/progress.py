@@ -28,7 +28,7 @@ class State:
     """What is counted: "frames", "steps", …"""
     done: int
     total: int | None
-    """None where nobody knows."""
+    """Units expected; None where nobody knows."""
     rate: float | None
     """Units a second, lately; None at the beginning."""
     eta_seconds: float | None

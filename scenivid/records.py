@@ -30,7 +30,7 @@ class Made:
 
     source: str
     state: str
-    """Of the source: changes when the source does."""
+    """Fingerprint of the source: changes when the source does."""
     settings: Mapping[str, Any]
 
     @classmethod

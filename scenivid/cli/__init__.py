@@ -62,7 +62,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error the user can mend, 2 wrong usage.
+    """Run the command line and exit: 0 done, 1 an error the user can fix, 2 wrong usage.
 
     130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """

@@ -45,7 +45,7 @@ class FlickerSettings:
     long_side: int | None = None
     """Shrink larger frames to this before measuring; None measures every pixel."""
     perceptual: bool = True
-    """LPIPS, CLIP and DINO where their weights are to be had."""
+    """LPIPS, CLIP and DINO where their weights are available."""
     download: bool = True
     """Fetch published weights that are not cached yet."""
 

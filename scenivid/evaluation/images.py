@@ -43,7 +43,7 @@ class ImagesSettings:
 
     device: str = "auto"
     published: bool = True
-    """FID, KID, LPIPS and ArtFID where their weights are to be had."""
+    """FID, KID, LPIPS and ArtFID where their weights are available."""
     download: bool = True
     """Fetch published weights that are not cached yet."""
 

@@ -40,7 +40,7 @@ class Moment:
     """The same instant in every video."""
 
     index: int
-    """0 for the first frame."""
+    """Number of the frame; the first is 0."""
     original: Clip
     """The source's frame as decoded (tone-mapped if HDR)."""
     frames: Tensor

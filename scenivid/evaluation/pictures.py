@@ -34,17 +34,17 @@ class Pictures:
     """What to look at: uint8 RGB, [H, W, 3], one entry a video in the order source, per-frame, output."""
 
     box: Box
-    """Where the strips were cut."""
+    """The place where the strips were cut."""
     times: tuple[int, ...]
     """Frame numbers of the strips."""
     strips: tuple[tuple[Tensor, ...], ...]
-    """For each video its crops at `times`."""
+    """Crops at `times`, for each video."""
     line: int
     """The row of pixels that the slices follow."""
     span: tuple[int, int]
     """First frame of the slices and the one after their last."""
     slices: tuple[Tensor, ...]
-    """x to the right, time downwards; one row a frame."""
+    """One row of pixels over time: x to the right, time downwards; one row a frame."""
     poster: Tensor
     """The output at the first of `times`, whole."""
 

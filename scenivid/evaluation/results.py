@@ -23,7 +23,7 @@ class Row:
     better: str
     """'lower', 'higher', '1' (close to one) or ''."""
     values: dict[str, float | None]
-    """By column; a column may be absent."""
+    """Numbers by column; a column may be absent."""
     note: str = ""
     guard: bool = False
     """A fidelity guard, to be read beside the flicker rows."""
@@ -68,7 +68,7 @@ class FlickerReport:
     window: Window
     """Which frames were measured, to look at the same ones again."""
     heat: tuple[tuple[float, ...], ...]
-    """Where it flickers: squared warp error of the per-frame result (else the output) on a coarse grid."""
+    """Map of where it flickers: squared warp error of the per-frame result (else the output) on a coarse grid."""
     warnings: tuple[str, ...]
     seconds: float
     """Wall time of the measurement."""

@@ -1,4 +1,4 @@
-"""From running sums to the rows of METRICS: the definitions of every figure that is printed."""
+"""From running sums to the rows of a report, as docs/metrics.md defines them."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ class PairFlow:
     """How `second` is brought onto `first`, and where that can be trusted."""
 
     flow: Tensor
-    """first → second, float32 [N, 2, H, W], (u, v) in pixels; N = 1 serves any number of videos."""
+    """Flow first → second, float32 [N, 2, H, W], (u, v) in pixels; N = 1 serves any number of videos."""
     visible: Tensor
-    """bool [N, 1, H, W]: neither occluded nor at a motion boundary."""
+    """Mask of what counts, bool [N, 1, H, W]: neither occluded nor at a motion boundary."""
 
     @property
     def share(self) -> float:

@@ -83,7 +83,7 @@ def round_trip(backward: Tensor, forward: Tensor) -> Tensor:
     """Soft forward–backward check with soft motion boundaries, after Sundaram et al. 2010.
 
     e² = |b + f∘b|² against the tolerance 0.01(|b|² + |f∘b|²) + 0.5; boundary |∇b|² against 0.01|b|² + 0.002,
-    as in METRICS of Lai et al. 2018, but as Gaussian and rational weights instead of thresholds.
+    as in Lai et al. 2018 (docs/metrics.md), but as Gaussian and rational weights instead of thresholds.
 
     Args:
         backward, forward: [N, 2, H, W], current → previous and previous → current, in pixels.

@@ -53,7 +53,7 @@ def open_estimator(name: str, device: torch.device, weights: Path | None = None)
 
     Raises:
         ConfigError: unknown name, or weights for an estimator that takes none.
-        CheckpointError: RAFT's weights are not to be had or wrong.
+        CheckpointError: RAFT's weights are not available, or wrong.
     """
     if name not in ESTIMATORS:
         raise ConfigError(f"unknown flow {name!r}: choose one of {', '.join(ESTIMATORS)}")

@@ -57,7 +57,7 @@ def load_raft(name: str, device: torch.device, weights: Path | None = None) -> R
         weights: a torchvision state dict, `.safetensors` or `.pth`/`.pt` (read with weights_only=True).
 
     Raises:
-        CheckpointError: no weights to be had, or they are damaged or of another network.
+        CheckpointError: no weights are available, or they are damaged or of another network.
     """
     instead = weights or (None if cached(name) else embedded(name))
     path, state = load_published(_PUBLISHED[name], read_state, weights=instead)

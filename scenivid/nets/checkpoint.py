@@ -60,7 +60,7 @@ class ModelCard:
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Measured results, name to value."""
     limits: str = ""
-    """Where it fails."""
+    """What it can't do: where it fails."""
     notes: str = ""
 
     def __post_init__(self) -> None:

@@ -23,9 +23,9 @@ class Moments:
     """Mean and biased variance of every channel of every image."""
 
     mean: Tensor
-    """float32, [N, C]."""
+    """Mean over the places, float32, [N, C]."""
     variance: Tensor
-    """float32, [N, C], ≥ 0."""
+    """Variance over the places, float32, [N, C], ≥ 0."""
 
 
 class InstanceNorm(nn.Module):

@@ -70,7 +70,7 @@ class OnnxStylizer:
     card: ModelCard
     session: Any
     options: OnnxOptions
-    """Nothing left at "auto"."""
+    """How to talk to it, nothing left at "auto"."""
     size: tuple[int | None, int | None]
     """Height and width the network insists on."""
     whole_batch: bool

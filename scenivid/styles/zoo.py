@@ -31,7 +31,7 @@ class Entry:
     """"embedded", "installed" or "published" (downloaded on first use)."""
     card: ModelCard
     path: Path | None
-    """None while it hasn't been downloaded."""
+    """The file; None while it hasn't been downloaded."""
 
 
 def entries() -> list[Entry]:

@@ -75,7 +75,7 @@ class Memory:
     reference: Tensor
     """The source that `mean` was made from, averaged with the same rates, half size, [1, 3, h, w]."""
     age: Tensor
-    """For how many frames each place has been seen, ≥ 1, half size, [1, 1, h, w]."""
+    """Number of frames for which each place has been seen, ≥ 1, half size, [1, 1, h, w]."""
 
 
 def steady(

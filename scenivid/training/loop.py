@@ -104,7 +104,7 @@ class Outcome:
 
     step: int
     finished: bool
-    """False when the time budget ran out first."""
+    """Whether all steps were done before the time ran out."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Peers:
     """The processes that train together; the default is one alone."""
 
     rank: int = 0
-    """Only rank 0 writes."""
+    """Number of this process; only number 0 writes."""
     any: Callable[[bool], bool] = bool
-    """True everywhere when it is true for one of them; called by all at the same steps."""
+    """A vote: true everywhere when it is true for one of them; called by all at the same steps."""
     every: int = 1
     """Steps between two such calls: they cost a round trip."""
 

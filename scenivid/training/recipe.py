@@ -85,7 +85,7 @@ class RunSettings:
     sample_every: int = harmless(500)
     """Steps between two PNG sample grids; 0 = none."""
     tensorboard: bool = harmless(True)
-    """Also write TensorBoard events, where tensorboard is installed."""
+    """Whether to write TensorBoard events too, where tensorboard is installed."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.log_every < 1 or self.sample_every < 0 or self.checkpoint_minutes < 0:

@@ -37,7 +37,7 @@ class Weights:
 
     gan: float = 1.0
     hdce: float = 0.1
-    """Of HDCE(x, G(x)); with `hdce_identity` HDCE(y, G(y)) as well, each at half."""
+    """Weight of HDCE(x, G(x)); with `hdce_identity` HDCE(y, G(y)) as well, each at half."""
     hdce_identity: bool = True
     src: float = 0.05
     pair_gan: float = 1.0
@@ -106,10 +106,10 @@ class Batch:
     photo: Tensor
     painting: Tensor
     pair: tuple[Tensor, Tensor] | None
-    """(photo, its painting), or None without supervision."""
+    """A photo and its painting, or None without supervision."""
     motion: SyntheticMotion | None
     moved: Tensor | None
-    """`photo` under `motion`."""
+    """The photo after `motion`."""
     key: tuple[int, ...]
     """Random streams of this step, such as (seed, step)."""
     first: int
@@ -133,7 +133,7 @@ class Moment:
     """Where the schedules stand."""
 
     gamma: float
-    """Of the hard-negative weights."""
+    """Softness of the hard negatives' weights, see `hdce`."""
     pair_weight: float
     """λ_pair, 0..1."""
     double_style_nce: bool = False

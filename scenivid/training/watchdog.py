@@ -22,7 +22,7 @@ class Sign:
     """Key in what `Program.step` hands back."""
     limit: float
     above: bool
-    """True when values above the limit are bad, False when values below it are."""
+    """Whether values above the limit are bad, not those below it."""
     meaning: str
     """What it says about the run, for people."""
 

@@ -29,7 +29,7 @@ class Container:
     tick: Fraction | None
     """Unit of its timestamps in seconds; None where the source's own unit can be used, so pts are exact."""
     exact_end: bool = False
-    """True where the last packet's duration sets the length of the track (the mov family)."""
+    """Whether the last packet's duration sets the length of the track (the mov family)."""
     sound: str | None = None
     """FFmpeg's encoder for sound that can't be copied; None where there is none."""
     text: str | None = None

@@ -14,11 +14,11 @@ class ColorInfo:
     matrix: str
     """YUV matrix actually used to decode, never 'unspecified' (a guess is made and noted)."""
     full_range: bool
-    """True for 0..255, False for 16..235."""
+    """Whether values span 0..255, not 16..235."""
     primaries: str
     transfer: str
     tagged: bool
-    """True where the file says so itself, False where `matrix` and the rest are our guess."""
+    """Whether the file says so itself; if not, `matrix` and the rest are our guess."""
 
     remarks: tuple[str, ...] = ()
     """What the user should know about the guess, in sentences."""

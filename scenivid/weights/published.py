@@ -41,7 +41,7 @@ class Published:
     name: str
     """What it is called here."""
     url: str
-    """Where the publisher keeps it."""
+    """Address at which the publisher keeps it."""
     file: str
     """Name in torch's cache."""
     sha256: str = ""
@@ -64,7 +64,7 @@ def fetch_published(weights: Published, download: bool = True) -> Path:
         download: False never touches the network.
 
     Raises:
-        CheckpointError: not cached and not to be had (the message says which file to put where), or damaged.
+        CheckpointError: not cached and not available (the message says which file to put where), or damaged.
     """
     if weights.path.is_file():
         return weights.path

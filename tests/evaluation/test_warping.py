@@ -30,7 +30,7 @@ def _resample(image: Array, flow: Array) -> Array:
 
 
 def _published(first: Array, second: Array, forward: Array, backward: Array) -> tuple[float, Array]:
-    """E(t) of METRICS.md for one pair, and its mask M."""
+    """E(t) of docs/metrics.md for one pair, and its mask M."""
     w = _resample(backward, forward)
 
     def magnitude(f: Array) -> Array:

@@ -32,7 +32,7 @@ class Entry:
     name: str
     """Path below the folder (or inside the tar file), with forward slashes."""
     offset: int | None = None
-    """Where its bytes begin in the tar file; None for a plain file."""
+    """Position where its bytes begin in the tar file; None for a plain file."""
     size: int = 0
 
     def open(self) -> BinaryIO:

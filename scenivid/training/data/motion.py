@@ -54,7 +54,7 @@ class MotionPair:
     second: Array
     """RGB in [0, 1], [H, W, 3]."""
     flow: Array
-    """(u, v) in pixels, [H, W, 2]: first[y, x] shows the same point as second[y + v, x + u]."""
+    """Flow (u, v) in pixels, [H, W, 2]: first[y, x] shows the same point as second[y + v, x + u]."""
 
 
 @dataclass(frozen=True)

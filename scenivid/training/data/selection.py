@@ -1,7 +1,7 @@
 """Keep the pairs whose two images show the same things in the same places.
 
 The official filter compares a cross-entropy of probability-like scores with a threshold close to chance
-(PAPER trap). Here a pair's score is the mean IoU of its two segmentations, and the threshold is calibrated:
+(docs/paper.md). Here a pair's score is the mean IoU of its two segmentations, and the threshold is calibrated:
 a pair must agree better than nearly all *mismatched* pairs, made by shuffling partners, do.
 """
 
@@ -27,7 +27,7 @@ class SelectionSettings:
     min_classes: int = 2
     """Classes that must be in both images, each on at least 2 % of the area."""
     best_share: float = 1.0
-    """Of the calibration pairs, at most this share passes: below 1 the threshold rises to drop the worst."""
+    """Largest share of the calibration pairs that passes: below 1 the threshold rises to drop the worst."""
     calibration_pairs: int = 192
 
     def __post_init__(self) -> None:

@@ -67,10 +67,11 @@ class Constraints:
     patches: int = 16
     """Places an image."""
     source_text: str | None = None
-    """With CLIP: the direction from one description to another; none = from images to images."""
+    """Description of the source, for CLIP: the direction goes from one description to the other; none = from
+    images to images."""
     target_text: str | None = None
     direction_images: int = 256
-    """Without texts: how many images of each domain the direction is taken from."""
+    """Images of each domain that the direction is taken from, without texts."""
 
     def __post_init__(self) -> None:
         if (self.source_text is None) != (self.target_text is None):

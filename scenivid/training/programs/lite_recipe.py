@@ -52,7 +52,7 @@ class Recipe:
     painting_zoom: tuple[float, ...] = (1.0, 2.2)
     """A crop's side is a painting's shorter side divided by a zoom drawn from this range."""
     cache: Path | None = harmless(None)
-    """Where painted pairs are kept; none = OUT/pairs."""
+    """Folder where painted pairs are kept; none = OUT/pairs."""
     start: Path | None = None
     """A lite checkpoint to start from; none = from scratch."""
     paint: int | None = 540

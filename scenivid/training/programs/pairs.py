@@ -70,7 +70,7 @@ class PhotoSettings:
     style: str = "aozora"
     """The painter's style."""
     model: str = "stabilityai/sd-turbo"
-    """diffusers: a name on Hugging Face or a folder."""
+    """Model for diffusers: a name on Hugging Face or a folder."""
     prompt: str = "anime background art, painted landscape, clear light"
     strength: float = 0.5
 
@@ -88,13 +88,13 @@ class Recipe:
     stylegan: StyleGanSettings = StyleGanSettings()
     photo: PhotoSettings = PhotoSettings()
     folder: Path = Path("data/pairs")
-    """For `pairs = "folder"`: the user's own."""
+    """The user's own pairs, for `pairs = "folder"`."""
     segmenter: SegmenterName | Literal["none"] = "mask2former"
     """"none" keeps every pair."""
     segmenter_weights: Path | None = None
     selection: SelectionSettings = SelectionSettings()
     save_dropped: bool = harmless(False)
-    """Also write the images of dropped pairs; the manifest marks them."""
+    """Whether to write the images of dropped pairs as well; the manifest marks them."""
 
     def __post_init__(self) -> None:
         if self.candidates < 1 or self.batch < 1:

@@ -48,11 +48,11 @@ class Recipe:
     weights: Weights = field(default_factory=Weights)
     contrast: ContrastSettings = field(default_factory=ContrastSettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
-    """Of the temporal loss."""
+    """Synthetic motion of the temporal loss."""
     perceptual: Literal["vgg19", "lpips", "efficientnet"] = "vgg19"
     """Network of the perceptual loss, where its weight isn't 0."""
     perceptual_weights: Path | None = None
-    """Its weights, where they can't be downloaded."""
+    """File of that network, where it can't be downloaded."""
     epochs: int = 20
     """Equal parts of the run, for the fading of the supervised branch."""
     constant: float = 0.5
@@ -73,9 +73,9 @@ class Recipe:
     device: Literal["auto", "cpu"] = harmless("auto")
     workers: int = harmless(2)
     name: str = harmless("style")
-    """Of the style file that is written."""
+    """Name of the style file that is written."""
     licence: str = harmless("")
-    """Of the style; empty = unknown, and the card says so."""
+    """Licence of the style; empty = unknown, and the card says so."""
     commercial_use: bool = harmless(False)
     """Whether the licences of all pictures allow it."""
     data: tuple[str, ...] = harmless(())

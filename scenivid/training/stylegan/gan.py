@@ -64,7 +64,7 @@ class GanSettings:
     frozen_d_layers: int = 0
     """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Of forward passes; the regularisers stay in float32."""
+    """Numbers of the forward passes; the regularisers stay in float32."""
 
     def __post_init__(self) -> None:
         if min(self.batch, self.r1_every, self.path_every, self.path_shrink, self.ada_images) < 1:

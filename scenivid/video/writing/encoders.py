@@ -41,16 +41,16 @@ class _Codec:
     crf: tuple[float, float, float] | None
     """Lowest, highest and default quality number; None where there is no such thing."""
     chromas: tuple[str, ...]
-    """Without being asked: 4:2:0 alone where players can't be trusted with more."""
+    """Chroma formats used without being asked: 4:2:0 alone where players can't be trusted with more."""
     depths: tuple[int, ...]
     """Bits per component without being asked, the smallest first."""
     preset: str | None = None
-    """By default, on the CPU; so quick that 960x540 encodes several times faster than it is stylised."""
+    """Preset on the CPU, by default; so quick that 960x540 encodes several times faster than it is stylised."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By encoder."""
+    """Settings by encoder."""
     nvenc: str | None = None
     odd_420: bool = False
-    """True where 4:2:0 may have an odd width or height."""
+    """Whether 4:2:0 may have an odd width or height."""
     alpha: str | None = None
     """Pixel format that has room for transparency."""
     deep_alpha: str | None = None

@@ -50,7 +50,7 @@ class Tags:
 
     matrix: int
     color_range: int
-    """1 limited, 2 full."""
+    """FFmpeg's number of the range: 1 limited, 2 full."""
     primaries: int
     transfer: int
 

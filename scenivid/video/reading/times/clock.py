@@ -35,7 +35,7 @@ class Clock:
     """Turns the times of a file's packets into one continuous time."""
 
     breaks: tuple[Break, ...] = ()
-    """By position; empty for nearly every file."""
+    """Jumps of the clock by position; empty for nearly every file."""
 
     def offset_at(self, position: int | None) -> Fraction:
         """Seconds to add to the times of what lies at `position`."""

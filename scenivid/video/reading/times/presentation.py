@@ -20,11 +20,11 @@ class Stamp:
     """Times of one decoded frame, in the unit of its stream; None where unknown."""
 
     pts: int | None
-    """Of the packet that held it."""
+    """Time of the packet that held it."""
     dts: int | None
     """Decoding time of the packet that made the decoder give it out."""
     duration: int = 0
-    """0 where unknown."""
+    """Length in time-base units; 0 where unknown."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ class Structure:
     """What was found."""
 
     whole: bool = True
-    """False where the skeleton is broken: something between the frames is no longer what it was."""
+    """Whether the skeleton is sound: nothing between the frames has become something else."""
     complete: bool = True
-    """False where the data end before the file's header or its last element says they do."""
+    """Whether the data reach to where the file's header or its last element says they end."""
     frames: int | None = None
     """Frames that the skeleton counts, where it does."""
 

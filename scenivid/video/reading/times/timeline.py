@@ -53,7 +53,7 @@ class Timeline:
     pts: tuple[int, ...]
     """Strictly increasing, at least one."""
     durations: tuple[int, ...]
-    """As long as `pts`; 0 where the container doesn't say."""
+    """Lengths in time-base units, one for each of `pts`; 0 where the container doesn't say."""
     keys: tuple[int, ...]
     """Presentation times of all key frames, shown or not, increasing; empty for a counted timeline."""
     open_groups: bool
@@ -65,13 +65,13 @@ class Timeline:
     announced: int | None
     """Frames that an incomplete container announces, where it says."""
     counted: bool = False
-    """True where the times were found by decoding: the frame is known by its number, not by its own time."""
+    """Whether the times were found by decoding: the frame is known by its number, not by its own time."""
     clock: Clock = Clock()
-    """Of the file."""
+    """Clock of the file."""
     structure: Structure = Structure()
-    """Of the file."""
+    """What is known of the file's structure."""
     failures: tuple[int, ...] = ()
-    """Of a counted timeline: the frame next to come when a packet couldn't be decoded."""
+    """In a counted timeline: the frame next to come when a packet couldn't be decoded."""
     marked: tuple[int, ...] = ()
     """Times of packets that the demuxer takes for damaged."""
 

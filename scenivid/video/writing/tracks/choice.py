@@ -63,11 +63,11 @@ class Choice:
     """What goes along."""
 
     tracks: dict[int, Track] = field(default_factory=dict)
-    """By the index of the source's track."""
+    """What becomes of each track, by its index in the source."""
     covers: list[tuple[Stream, bytes]] = field(default_factory=list)
     """Each with its picture."""
     timecode: str | None = None
-    """Of the first frame."""
+    """Timecode of the first frame."""
     notes: list[str] = field(default_factory=list)
     """What doesn't go along."""
 

@@ -14,9 +14,9 @@ class Window:
     """A part of the source, in seconds of its clock."""
 
     begin: Fraction | None
-    """None for all from the beginning."""
+    """First moment, in seconds; None for the beginning."""
     end: Fraction | None
-    """None for all to the end."""
+    """Last moment, in seconds; None for the end."""
     shift: Fraction
     """Taken off every time."""
 
