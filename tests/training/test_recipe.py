@@ -97,11 +97,11 @@ class Numbers:
 @pytest.mark.parametrize(
     "override",
     [
-        "batch=0", "batch=-1", "batch=99999999999", "learning_rate=nan", "learning_rate=inf",
-        "learning_rate=0", "learning_rate=-1e-3", "workers=-1", "workers=100000", "run.seed=-1",
-        "run.seed=9223372036854775808", "run.seed=1" + "0" * 400, "count=" + "9" * 5000, "anything=nan", "anything=-inf",
-        "anything=1" + "0" * 400, "betas=[0.5, 1.5]", "weights.pixel=-1", "run.steps=9223372036854775808",
-        "run.checkpoint_minutes=nan", 'folder="a\\u0000b"', "batch=" + "[" * 3000, "count=1e3",
+        "batch=0", "batch=-1", "batch=99999999999", "batch=" + "[" * 3000, "workers=-1", "workers=100000",
+        "learning_rate=nan", "learning_rate=inf", "learning_rate=0", "learning_rate=-1e-3",
+        "run.seed=-1", "run.seed=9223372036854775808", "run.seed=1" + "0" * 400, "run.checkpoint_minutes=nan",
+        "run.steps=9223372036854775808", "count=1e3", "count=" + "9" * 5000, "betas=[0.5, 1.5]",
+        "anything=nan", "anything=-inf", "anything=1" + "0" * 400, "weights.pixel=-1", 'folder="a\\u0000b"',
     ],
 )  # fmt: skip
 def test_numbers_without_sense_are_refused_in_one_short_line(override: str) -> None:
