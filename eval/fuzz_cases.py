@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import cv2
 import numpy as np
 import torch
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 from numpy.random import Generator, default_rng
 
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
@@ -180,7 +183,7 @@ def _card(data: bytes, rng: Generator) -> bytes:
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     card = json.loads(header["__metadata__"]["scenivid"])
-    odd = [None, -1, 0, 10**7, 1e308, "", "x" * 5000, [], [1] * 5000, {}, True, "[/a]", "\x1b[2J"]
+    odd: list[Any] = [None, -1, 0, 10**7, 1e308, "", "x" * 5000, [], [1] * 5000, {}, True, "[/a]", "\x1b[2J"]
     places = [card, card["params"]]
     place = places[int(rng.integers(2))]
     place[list(place)[int(rng.integers(len(place)))]] = odd[int(rng.integers(len(odd)))]
@@ -203,9 +206,9 @@ def _pictures() -> list[np.ndarray]:
 
 def _write_video(path: Path, codec: str, pixels: str, sound: str | None, pictures: list[np.ndarray]) -> None:
     with av.open(str(path), "w") as file:
-        video = file.add_stream(codec, rate=25)
+        video = cast(VideoStream, file.add_stream(codec, rate=25))
         video.width, video.height, video.pix_fmt = 64, 48, pixels
-        audio = file.add_stream(sound, rate=48_000) if sound else None
+        audio = cast(AudioStream, file.add_stream(sound, rate=48_000)) if sound else None
         if audio is not None:
             audio.layout = "mono"
         for picture in pictures:
