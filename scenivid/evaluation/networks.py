@@ -60,9 +60,7 @@ def load_networks(device: torch.device, download: bool = True) -> Networks:
     )
     missing = [name.upper() for name, network in vars(networks).items() if network is None]
     if missing:
-        _log.info(
-            "not measured because published weights are missing: %s (more with --verbose)", ", ".join(missing)
-        )
+        _log.info("not measured, weights are missing: %s (more with --verbose)", ", ".join(missing))
     return networks
 
 

@@ -68,7 +68,7 @@ class FlickerReport:
     window: Window
     """Which frames were measured, to look at the same ones again."""
     heat: tuple[tuple[float, ...], ...]
-    """Map of where it flickers: squared warp error of the per-frame result (else the output) on a coarse grid."""
+    """Map of where it flickers: squared warp error of the per-frame result (else the output), coarse."""
     warnings: tuple[str, ...]
     seconds: float
     """Wall time of the measurement."""

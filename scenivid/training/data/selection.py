@@ -1,8 +1,8 @@
 """Keep the pairs whose two images show the same things in the same places.
 
 The official filter compares a cross-entropy of probability-like scores with a threshold close to chance
-(docs/paper.md). Here a pair's score is the mean IoU of its two segmentations, and the threshold is calibrated:
-a pair must agree better than nearly all *mismatched* pairs, made by shuffling partners, do.
+(docs/paper.md). Here a pair's score is the mean IoU of its two segmentations, and the threshold is
+calibrated: a pair must agree better than nearly all *mismatched* pairs, made by shuffling partners, do.
 """
 
 from __future__ import annotations

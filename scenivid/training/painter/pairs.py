@@ -36,7 +36,8 @@ class Pairs:
     """Photographs and paintings of one size, aligned pixel by pixel."""
 
     chunks: tuple[Tensor, ...]
-    """Parts of the data, uint8 [K, 7, S, S] each: the source's RGB, the flat colours' RGB, the lines. Maybe mapped from disk."""
+    """Parts of the data, uint8 [K, 7, S, S] each: the source's RGB, the flat colours' RGB, the
+    lines. Maybe mapped from disk."""
 
     def __len__(self) -> int:
         return sum(len(chunk) for chunk in self.chunks)

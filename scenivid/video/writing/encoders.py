@@ -45,7 +45,7 @@ class _Codec:
     depths: tuple[int, ...]
     """Bits per component without being asked, the smallest first."""
     preset: str | None = None
-    """Preset on the CPU, by default; so quick that 960x540 encodes several times faster than it is stylised."""
+    """Preset on the CPU, by default; so quick that 960x540 encodes faster than it is stylised."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
     """Settings by encoder."""
     nvenc: str | None = None
