@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {"train": ("training", "perception"), "eval": ("evaluation", "perception"), "onnx": ("styles",),
          "pairs": ("training",)}  # fmt: skip
 """The rooms of the package whose code may use an extra."""
-TOOLS = {"ruff", "mypy"}
+TOOLS = {"ruff", "mypy", "setuptools"}
 """Commands, imported by nobody."""
 NOT_FOR_DIS = {"torchvision", "open_clip", "timm", "lpips", "matplotlib", "decord", "onnxruntime"}
 
