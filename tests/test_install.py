@@ -1,7 +1,7 @@
 """The wheel: what is in it, and that it stylizes where nothing but the base's dependencies is installed.
 
-Those are not downloaded again: the new environment sees copies of exactly what the wheel asks for, and of what
-that asks for in turn.
+Those are not downloaded again: the new environment sees copies of exactly what the wheel asks for, and of
+what that asks for in turn.
 """
 
 from __future__ import annotations
