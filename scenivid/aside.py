@@ -91,6 +91,29 @@ def publish(part: Path, target: Path, overwrite: bool) -> None:
     _unfinished.pop(part, None)
 
 
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file aside: the block fills the file it is given, which then takes the name `path`, whatever is
+    there; its folder is made if need be. After an error nothing has changed.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} can't be written: there is a folder of this name")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    part = make_file(path)
+    try:
+        with writing(path):
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())  # a rename may reach the disk before what was written
+        publish(part, path, overwrite=True)
+    finally:
+        discard(part)
+
+
 def address(path: Path) -> str:
     """`path` as FFmpeg takes it for a file whatever its name: `12:30.mp4`, `concat:a`, `-`."""
     return f"file:{path}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scenivid import aside
-from scenivid.errors import Cancelled
+from scenivid.errors import Cancelled, OutputError
 from scenivid.signals import cancellable
 
 ENDED = """
@@ -91,3 +91,18 @@ def test_what_killed_runs_left_is_found_and_nothing_else(tmp_path: Path) -> None
     (tmp_path / ".young.mp4.0badcafe.part").touch()
     assert aside.left_over(tmp_path, day) == [old]
     aside.discard(mine)
+
+
+def test_a_whole_file_replaces_what_is_there_and_a_half_one_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "x.bin"
+    with aside.whole(path) as part:
+        part.write_bytes(b"first")
+    with pytest.raises(ValueError, match="on the way"), aside.whole(path) as part:
+        part.write_bytes(b"half")
+        raise ValueError("on the way")
+    assert path.read_bytes() == b"first" and [entry.name for entry in path.parent.iterdir()] == ["x.bin"]
+    with aside.whole(path) as part:
+        part.write_bytes(b"second")
+    assert path.read_bytes() == b"second"
+    with pytest.raises(OutputError, match="folder of this name"), aside.whole(tmp_path / "new"):
+        pass

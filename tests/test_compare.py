@@ -70,7 +70,7 @@ def test_what_is_there_is_kept_and_a_folder_is_refused(clips: tuple[Path, Path],
     output.write_bytes(b"mine")
     with pytest.raises(OutputError, match="--overwrite"):
         compare(*clips, output)
-    with pytest.raises(OutputError, match="one of the inputs"):
+    with pytest.raises(OutputError, match="is the input itself"):
         compare(*clips, clips[1], overwrite=True)
     (tmp_path / "frames").mkdir()
     with pytest.raises(InputError, match="frames"):

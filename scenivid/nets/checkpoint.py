@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from scenivid.errors import CheckpointError, ConfigError, OutputError
+from scenivid.aside import whole
+from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.old_lite import OldLite, OldLiteParams
@@ -116,20 +116,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) ->
     """Write a state dict that is already as it should be stored; see `save_checkpoint`."""
     header = {"format": "pt", _KEY: json.dumps({"version": _VERSION, **asdict(card)}, ensure_ascii=False)}
     blob = save(dict(tensors), metadata=header)
-    aside = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            aside = file.name
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except OSError as exc:
-        if aside:
-            Path(aside).unlink(missing_ok=True)
-        raise OutputError(f"can't write {path}: {exc.strerror or exc}") from exc
+    with whole(path) as part:
+        part.write_bytes(blob)
 
 
 def read_card(path: Path) -> ModelCard:

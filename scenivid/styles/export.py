@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scenivid.aside import whole
 from scenivid.errors import CheckpointError, DependencyError, OutputError
 from scenivid.frames import from_signed, to_signed
 from scenivid.nets.checkpoint import load_checkpoint
@@ -87,7 +89,8 @@ def export_onnx(name_or_path: str, path: Path) -> float:
         difference = _difference(unit, multiple, draft)
         if not difference <= TOLERANCE:
             raise CheckpointError(f"the ONNX export of {card.name} differs from torch by {difference:.2g}")
-        _place(draft, path)
+        with whole(path) as part:
+            shutil.copyfile(draft, part)
     return difference
 
 
@@ -120,16 +123,6 @@ def _difference(unit: nn.Module, multiple: int, path: Path) -> float:
         styled = session.run(["styled"], {"image": image.numpy()})[0]
         worst = max(worst, float(np.abs(styled - expected).max()))
     return worst
-
-
-def _place(draft: Path, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_bytes(draft.read_bytes())
-        aside.replace(path)
-    except OSError as exc:
-        raise OutputError(f"can't write {path}: {exc.strerror or exc}") from exc
 
 
 @contextlib.contextmanager

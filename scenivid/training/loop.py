@@ -34,7 +34,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import random
 import time
 from collections import Counter
@@ -48,6 +47,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scenivid.aside import whole
 from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
 from scenivid.training.interrupt import stop_requests
 from scenivid.training.log import RunLog
@@ -202,12 +202,8 @@ def save_checkpoint(program: Program, recipe: Any, step: int, path: Path) -> Non
         "state": {name: part.state_dict() for name, part in program.state().items()},
         "rng": rng_state(),
     }
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        torch.save(held, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole(path) as part:
+        torch.save(held, part)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

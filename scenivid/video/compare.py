@@ -8,7 +8,9 @@ from pathlib import Path
 import ffmpeg
 import imageio_ffmpeg
 
+from scenivid import aside
 from scenivid.errors import InputError, OutputError
+from scenivid.video.formats import container_for
 from scenivid.video.open import probe
 
 
@@ -23,27 +25,32 @@ def compare(
         InputError: one of the inputs is no video.
         OutputError: the output exists, is one of the inputs, or can't be written.
     """
-    info = probe(first)
     for path in (first, second):
         if path.is_dir():
             raise InputError(f"{path} is a folder: compare takes two video files")
-        if output.exists() and output.samefile(path):
-            raise OutputError(f"{output} is one of the inputs: choose another name")
+        aside.check(output, path, overwrite)
+    info = probe(first)
     probe(second)
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists already: use --overwrite to replace it")
+    container = container_for(output)
+    if "h264" not in container.codecs:
+        raise OutputError(
+            f"{output}: compare writes H.264, which {output.suffix} can't hold; use .mp4 or .mkv"
+        )
     width, height = info.width - info.width % 2, info.height - info.height % 2
     # ffmpeg-python takes equal inputs for one node: the queue's size keeps A and B apart if they are equal
-    streams = [ffmpeg.input(str(path), thread_queue_size=64 + i) for i, path in enumerate((first, second))]
+    streams = [
+        ffmpeg.input(aside.address(path), thread_queue_size=64 + i) for i, path in enumerate((first, second))
+    ]
     shown = [
         stream.video.filter("scale", width, height, flags="bicubic").filter("setsar", 1) for stream in streams
     ]
     joined = ffmpeg.filter(shown, "vstack" if stacked else "hstack", inputs=2, shortest=1)
     tracks = [joined, streams[0].audio] if info.audio else [joined]
-    partial = output.with_name(f".{output.stem}.part{output.suffix}")
+    part = aside.make_file(output)
     graph = ffmpeg.output(
         *tracks,
-        str(partial),
+        aside.address(part),
+        format=container.muxer,
         vcodec="libx264",
         crf=18,
         pix_fmt="yuv420p",
@@ -52,13 +59,11 @@ def compare(
     )
     words = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-nostdin", *graph.get_args()]
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        with aside.writing(output):
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise OutputError(f"{output} could not be written: {reason}")
-        partial.replace(output)
-    except OSError as exc:
-        raise OutputError(f"{output} could not be written: {exc.strerror or exc}") from exc
+            raise OutputError(f"{output} can't be written: {reason}")
+        aside.publish(part, output, overwrite)
     finally:
-        partial.unlink(missing_ok=True)
+        aside.discard(part)

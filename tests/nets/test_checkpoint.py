@@ -159,11 +159,11 @@ def test_a_card_from_the_future_is_refused(tmp_path: Path) -> None:
 
 def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="can't write"):
+    with pytest.raises(OutputError, match="can't be written"):
         save_checkpoint(tmp_path / "file" / "x.safetensors", Lite(PARAMS), CARD)
     target = tmp_path / "target.safetensors"
     target.mkdir()
-    with pytest.raises(OutputError, match="can't write"):
+    with pytest.raises(OutputError, match="can't be written"):
         save_checkpoint(target, Lite(PARAMS), CARD)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "target.safetensors"]
 

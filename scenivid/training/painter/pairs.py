@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenivid.aside import whole
 from scenivid.frames import to_float, to_pixels
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.loop import generator
@@ -104,10 +105,8 @@ class PairStore:
         sources = _views(self.entries, jobs, self.settings, self.seed)
         painting = paint(to_float(sources), self.look, self.strength)
         chunk = torch.cat([sources, to_pixels(painting.flat), to_pixels(painting.line)], 1)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with whole(path) as part, part.open("wb") as file:
             np.save(file, chunk[..., BORDER:-BORDER, BORDER:-BORDER].contiguous().numpy())
-        partial.replace(path)
         logger.info("painted %d of %d views", CHUNK * number + len(jobs), len(self.jobs))
 
     def pairs(self) -> Pairs:

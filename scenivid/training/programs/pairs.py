@@ -22,6 +22,7 @@ import cv2
 import torch
 from torch import Tensor
 
+from scenivid.aside import whole
 from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DataError
 from scenivid.frames import to_pixels
@@ -214,9 +215,8 @@ class PairsProgram:
         path = self.out / "manifest.jsonl"
         if not self._cut and path.exists():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:first]
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text("".join(lines), encoding="utf-8")
-            partial.replace(path)
+            with whole(path) as part:
+                part.write_text("".join(lines), encoding="utf-8")
         self._cut = True
         with path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)

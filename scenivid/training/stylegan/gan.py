@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from scenivid.aside import whole
 from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
@@ -256,15 +257,13 @@ def train_and_save(
 
 def save_networks(gan: Gan, path: Path) -> None:
     """Write g, g_ema, d and the mean style as a file of the published layout; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     content = {"g": gan.g, "g_ema": gan.ema, "d": gan.d}
     states: dict[str, object] = {
         name: {key: value.cpu() for key, value in net.state_dict().items()} for name, net in content.items()
     }
     states["latent_avg"] = mean_style(gan.ema, rng=generator(gan.seed, 4))[0].cpu()
-    torch.save(states, partial)
-    partial.replace(path)
+    with whole(path) as part:
+        torch.save(states, part)
 
 
 @torch.no_grad()
