@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from scenivid.cli.stopping import stopping_promptly
+from scenivid.cli.stopping import leave, stopping_promptly
 from scenivid.cli.terminal import close, configure, fail, say
 from scenivid.errors import Cancelled, one_line
 from scenivid.signals import INTERRUPTED, cancellable
@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = stop.status if isinstance(stop, Cancelled) else INTERRUPTED
     finally:
         close()
+    if prompt and status > 128:
+        leave(status)
     sys.exit(status)
 
 

@@ -9,9 +9,8 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-from scenivid.errors import Cancelled
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 _GRACE_S = 1.7
 """For `finally` and `with` to close what is open."""
@@ -35,11 +34,9 @@ def stopping_promptly() -> Iterator[None]:
     threading.Thread(target=_watch, args=(told, tells), name="scenivid-stop", daemon=True).start()
     try:
         yield
-    except (Cancelled, KeyboardInterrupt):
-        raise  # leaving the process may hang as well: the thread goes on watching
     finally:
         signal.set_wakeup_fd(before)
-    tells.close()
+        tells.close()
 
 
 def _watch(told: socket.socket, _: socket.socket) -> None:
@@ -50,11 +47,18 @@ def _watch(told: socket.socket, _: socket.socket) -> None:
             return
         number = came[0]
     threading.Event().wait(_GRACE_S)
+    sys.stderr.write("stopped\n")
+    leave(128 + number)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once: taking everything down in good order may take seconds."""
     from scenivid import aside  # loads av, which the command has done by now
 
-    sys.stderr.write("stopped\n")
-    sys.stderr.flush()
     for child in multiprocessing.active_children():
         child.kill()
     aside.discard_all()
-    os._exit(128 + number)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody may be listening any more
+            stream.flush()
+    os._exit(status)
