@@ -86,7 +86,7 @@ SOURCES = (
                 f"data/{name}"
                 for name in ("aero[13]", "aloe[LR]", "apple", "building", "butterfly", "fruits")
             ),
-            *(f"data/{name}" for name in ("chicky*", "home", "leuven[AB]", "messi5", "orange", "squirrel*")),
+            *(f"data/{name}" for name in ("chicky*", "home", "leuven[AB]", "orange", "squirrel*")),
             *(f"data/{name}" for name in ("box_in_scene", "left0[1-8]", "licenseplate*", "stuff", "baboon")),
             *(
                 f"data/{name}"
@@ -96,7 +96,7 @@ SOURCES = (
             "hfs/data/000",
             "alphamat/input_images/plant",
         ),
-        heldout=("*/leuven[AB]", "*/scenetext0[16]", "*/messi5", "*/chicky*", "*/stuff", "*/basketball1"),
+        heldout=("*/leuven[AB]", "*/scenetext0[16]", "*/chicky*", "*/stuff", "*/basketball1"),
     ),
     Source(
         "scikit-image==0.26.0",

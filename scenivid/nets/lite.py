@@ -3,8 +3,12 @@
 Every output pixel is a fixed function of the pixels within `Lite.radius`, so tiles join exactly and nothing
 can pump or flicker of its own accord. Shaped for CPUs: the image enters by a convolution of stride 4, the
 work happens at 1/4, 1/8 and 1/16 of the size, and a thin head at 1/2, which sees the image again, draws crisp
-edges and lines. The network gives flat colour, as what to add to the image, and a line field beside it:
-`scenivid.ink.compose` draws the one over the other.
+edges and lines. Beside colours it predicts how far they cover the image, so that texture can vanish under
+paint and letters shine through:
+
+    flat = x + cover · (1/2 − x) + colour,   0 ≤ cover ≤ 1
+
+and a line field, which `scenivid.ink.compose` draws over the flat colours.
 
 Convolutions pad with zeros, which costs nothing; so that no border shows, the frame is first extended by
 `BORDER` pixels, whose results are thrown away. A network with a dial can paint less strongly: see `Lite.at`.
@@ -75,9 +79,9 @@ class Block(nn.Module):
 class Lite(nn.Module):
     """[N, 3, H, W] in [0, 1] to [N, 4, H, W]: flat RGB and a line field, all in [0, 1] (3 without lines).
 
-    H and W are multiples of `multiple`. What is added to the image is added in full precision, whatever the
-    precision of the weights. In training mode the sum is returned as it is, so that no gradient is lost, and
-    the border is the caller's to leave out; in eval mode the result is clamped.
+    H and W are multiples of `multiple`. Paint and image are added in full precision, whatever the precision
+    of the weights. In training mode the sum is returned as it is, so that no gradient is lost, and the border
+    is the caller's to leave out; in eval mode the result is clamped.
     """
 
     multiple = 16
@@ -100,6 +104,7 @@ class Lite(nn.Module):
         self.up2 = nn.Conv2d(quarter, 4 * params.head, 1)
         self.head = nn.Conv2d(params.head, params.head, 3, padding=1)
         self.glance = nn.Conv2d(3, params.head, 4, stride=2, padding=1)
+        self.cover = nn.Conv2d(params.head, 4, 3, padding=1)
         self.out = nn.Conv2d(params.head, 4 * self.channels, 3, padding=1)
         self._initialise()
         widths = [conv.out_channels for _, conv in self._convolutions()] if params.dial else []
@@ -166,12 +171,12 @@ class Lite(nn.Module):
         """The convolutions' weights and biases at a strength, by name, with a graph to the dial.
 
         The dial scales and shifts what each channel of each convolution gives, in proportion to 1 − strength;
-        and the last convolution, which makes what is added to the image, is scaled by the strength.
+        and the last two convolutions, which make what is added to the image, are scaled by the strength.
         """
         restraint, weights = 1 - strength, {}
         dial = zip(self._convolutions(), self.dial_gain, self.dial_shift, strict=True)
         for (name, conv), gain, shift in dial:
-            scale = (1 + restraint * gain) * (strength if conv is self.out else 1)
+            scale = (1 + restraint * gain) * (strength if conv in (self.out, self.cover) else 1)
             weights[f"{name}.weight"] = conv.weight * scale[:, None, None, None]
             weights[f"{name}.bias"] = conv.bias * scale + restraint * shift
         return weights
@@ -192,12 +197,14 @@ class Lite(nn.Module):
         y = self.decode4(quarter + _double(self.up4(y)))
         y = F.pixel_shuffle(_act(self.up2(y)), 2)
         y = _act(self.head(y) + self.glance(seen))
-        y = F.pixel_shuffle(self.out(y), 2).float()
-        return F.pad(x.float(), (0, 0, 0, 0, 0, self.channels - 3)) + y
+        cover = F.pixel_shuffle(self.cover(y), 2).float().clamp(0, 1)
+        paint = F.pixel_shuffle(self.out(y), 2).float()
+        x = x.float()
+        return F.pad(x + cover * (0.5 - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
 
     @no_grad()
     def _initialise(self) -> None:
-        """He initialisation; residual branches start small and the output near zero: near the identity."""
+        """He initialisation; residual branches start small, paint near zero, covering half of the image."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=_SLOPE)
@@ -207,6 +214,9 @@ class Lite(nn.Module):
             if isinstance(module, Block):
                 module.second.weight.mul_(0.2)
         self.out.weight.mul_(0.002)
+        self.cover.weight.mul_(0.02)
+        assert self.cover.bias is not None
+        self.cover.bias.fill_(0.5)
 
 
 def receptive_radius(params: LiteParams) -> int:

@@ -28,11 +28,11 @@ def test_the_default_is_in_the_fast_family() -> None:
     assert 300_000 <= count <= 1_500_000
 
 
-def test_a_new_network_is_near_the_identity_and_draws_no_lines() -> None:
+def test_a_new_network_covers_half_of_the_image_with_grey_and_draws_no_lines() -> None:
     image = torch.rand(1, 3, 64, 96)
     styled = Lite().eval()(image)
     assert styled.shape == (1, 4, 64, 96)
-    assert (styled[:, :3] - image).abs().mean() < 0.05 and styled[:, 3:].mean() < 0.05
+    assert (styled[:, :3] - image / 2 - 0.25).abs().mean() < 0.05 and styled[:, 3:].mean() < 0.05
 
 
 def test_without_lines_it_gives_three_channels() -> None:
@@ -44,7 +44,7 @@ def test_a_flat_image_has_no_border() -> None:
     with torch.inference_mode():
         styled = network(torch.rand(1, 3, 1, 1).expand(1, 3, 192, 192))
     middle = styled[..., 80:112, 80:112]
-    assert (styled - middle.repeat(1, 1, 6, 6)).abs().mean() < 0.02
+    assert (styled - middle.repeat(1, 1, 6, 6)).abs().mean() < 0.05
 
 
 @pytest.mark.parametrize("axis", [2, 3])
