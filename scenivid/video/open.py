@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from scenivid.errors import ConfigError, DependencyError, InputError
+from scenivid.errors import ConfigError, InputError
+from scenivid.frames import Clip
 from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo
@@ -17,7 +19,7 @@ from scenivid.video.reading import images
 from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.pyav_reader import pipe_reader, pyav_reader
+from scenivid.video.reading.pyav_reader import pipe_reader, pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.reading.settings import ReadSettings
 from scenivid.video.reading.times.timeline import Timeline, read_timeline
@@ -86,10 +88,11 @@ def open_video(
     if not window:
         raise _empty(info, start)
     if decoder == "decord":
-        try:
-            return decord_reader(info, timeline, window, findings)
-        except DependencyError as exc:
-            findings.note(f"{exc}: PyAV reads instead")
+
+        def instead(batch: int, found: Findings) -> Generator[Clip, None, None]:
+            return pyav_clips(info, timeline, window, how, batch, found)
+
+        return decord_reader(info, timeline, window, findings, instead)
     reason = "asked for" if decoder == "pyav" else "auto"
     return pyav_reader(info, timeline, window, how, reason, findings)
 

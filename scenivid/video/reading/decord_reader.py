@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,13 @@ PATIENCE = 120.0
 """Seconds after which an answer is no longer expected."""
 
 
-def decord_reader(info: VideoInfo, timeline: Timeline, window: range, known: Findings) -> ThreadedReader:
+def decord_reader(
+    info: VideoInfo,
+    timeline: Timeline,
+    window: range,
+    known: Findings,
+    instead: Callable[[int, Findings], Generator[Clip, None, None]],
+) -> ThreadedReader:
     """Read `info.path`.
 
     Args:
@@ -50,23 +56,24 @@ def decord_reader(info: VideoInfo, timeline: Timeline, window: range, known: Fin
         timeline: its frame times.
         window: indices of the frames wanted.
         known: what was found on opening.
+        instead: makes the clips where decord can't be loaded.
 
     Raises:
-        InputError: decord can't read it as its packets announce it, or loses its first frame.
-        DependencyError: decord can't be loaded.
+        InputError: the frames can't be told by number, as decord does.
     """
     losses = _losses(info)
     if losses:
         known.note(f"decord loses {losses}; --decoder pyav keeps it")
     if timeline.counted:
         raise InputError(f"{info.path}: its frame times are known by decoding only; use --decoder pyav")
-    with _Decord() as decord:  # what can be known is known on opening
-        _open(decord, info, timeline)
-        _read(decord, range(window.start, window.start + 1), info, timeline)
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
-        with _Decord() as decord:
-            yield from _clips(decord, info, timeline, window, batch)
+        try:
+            with _Decord() as decord:
+                yield from _clips(decord, info, timeline, window, batch)
+        except DependencyError as exc:  # before the first frame
+            findings.note(f"{exc}: PyAV reads instead")
+            yield from instead(batch, findings)
 
     return ThreadedReader(info, "decord (asked for)", len(window), produce, known, known.strict)
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_SEGMENT, _CLUSTER, _EBML = 0x18538067, 0x1F43B675, 0x1A45DFA3
-_TOP = {
-    0x114D9B74,
-    0x1549A966,
-    0x1654AE6B,
-    _CLUSTER,
-    0x1C53BB6B,
-    0x1941A469,
-    0x1043A770,
-    0x1254C367,
-    0xEC,
-    0xBF,
-}
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+_TOP = {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
 _IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0xEC, 0xBF}
 _MOST = 2_000_000
-"""Elements after which the walk ends: a recording of a day."""
+"""Elements after which a walk ends: a recording of a day."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +22,22 @@ class Structure:
     whole: bool = True
     """Whether the skeleton is sound: nothing between the frames has become something else."""
     complete: bool = True
-    """Whether the data reach to where the file's header or its last element says they end."""
+    """Whether there are as many bytes as the header announces."""
+    closed: bool = True
+    """Whether the data end where something ends, not in the middle of it."""
     frames: int | None = None
-    """Frames that the skeleton counts, where it does."""
+    """Frames that the skeleton counts or its header announces, where it does."""
 
 
 def structure_of(path: Path) -> Structure:
-    """Walk over the skeleton of a Matroska, RIFF or GIF file; of others, nothing is said."""
+    """Walk over the skeleton of the kinds of file that need it; of others, nothing is said."""
+    length = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(4)
-        length = path.stat().st_size
-        file.seek(0)
-        if head == b"RIFF":
-            file.seek(4)
-            return Structure(complete=8 + int.from_bytes(file.read(4), "little") <= length)
-        if head == _EBML.to_bytes(4, "big"):
-            return _matroska(file, length)
-        if head == b"GIF8":
-            return _gif(file, length)
+        head = file.read(400)
+        for begins, walk in _WALKS:
+            if begins(head):
+                file.seek(0)
+                return walk(file, length)
     return Structure()
 
 
@@ -66,7 +55,7 @@ def _matroska(file: BinaryIO, length: int) -> Structure:
     for _ in range(_MOST):
         at = file.tell()
         if at >= end:
-            return Structure(complete=complete and at == end)
+            return Structure(complete=complete, closed=at == end)
         element = _element(file)
         if element is None or element[0] not in _TOP | _IN_CLUSTER:
             return Structure(whole=False, complete=complete)
@@ -82,11 +71,9 @@ def _matroska(file: BinaryIO, length: int) -> Structure:
 def _element(file: BinaryIO) -> tuple[int, int | None] | None:
     """Name and size of the EBML element here (size None: up to where it ends); None where there is none."""
     first = file.read(1)
-    if not first or not first[0]:
+    if not first or first[0] < 0x10:
         return None
     width = 9 - first[0].bit_length()
-    if width > 4:
-        return None
     name = int.from_bytes(first + file.read(width - 1), "big")
     first = file.read(1)
     if not first or not first[0]:
@@ -97,13 +84,18 @@ def _element(file: BinaryIO) -> tuple[int, int | None] | None:
     return name, None if size == (1 << 7 * width) - 1 else size
 
 
+def _riff(file: BinaryIO, length: int) -> Structure:
+    file.seek(4)
+    return Structure(complete=8 + int.from_bytes(file.read(4), "little") <= length)
+
+
 def _gif(file: BinaryIO, length: int) -> Structure:
-    """Count images up to the trailer."""
+    """Count images up to the trailer. Encoders fill every block of an image but the last."""
     head = file.read(13)
     if len(head) < 13:
         return Structure(whole=False)
     _skip_palette(file, head[10])
-    frames = 0
+    frames = uneven = 0
     while (kind := file.read(1)) and kind != b";":
         if kind == b"!":
             file.seek(1, 1)
@@ -111,18 +103,89 @@ def _gif(file: BinaryIO, length: int) -> Structure:
             frames += 1
             place = file.read(9)
             if len(place) < 9:
-                return Structure(complete=False, frames=frames)
+                break
             _skip_palette(file, place[8])
             file.seek(1, 1)
         else:
-            return Structure(whole=False, frames=frames)
+            break
+        short = 0
         while (size := file.read(1)) and size[0]:
+            short += size[0] < 255
             file.seek(size[0], 1)
-        if file.tell() > length:
-            return Structure(complete=False, frames=frames)
-    return Structure(complete=kind == b";", frames=frames)
+        uneven += kind == b"," and short > 1
+    whole = kind in {b"", b";"} and (uneven == 0 or 2 * uneven > frames)
+    if not whole:  # count what looks like the beginning of a frame
+        file.seek(0)
+        frames = max(frames, len(re.findall(rb"!\xf9\x04.{4}\x00,", file.read(), re.DOTALL)))
+    return Structure(whole=whole, closed=kind == b";", frames=frames)
 
 
 def _skip_palette(file: BinaryIO, flags: int) -> None:
     if flags & 0x80:
         file.seek(3 << ((flags & 7) + 1), 1)
+
+
+def _png(file: BinaryIO, length: int) -> Structure:
+    """Chunk by chunk; a moving PNG announces its frames."""
+    file.seek(8)
+    frames = None
+    while len(head := file.read(8)) == 8:
+        size, name = int.from_bytes(head[:4], "big"), head[4:]
+        if not (name.isalpha() and name.isascii()):
+            return Structure(whole=False, frames=frames)
+        if name == b"IEND":
+            return Structure(frames=frames)
+        if name == b"acTL":
+            frames = int.from_bytes(file.read(4), "big")
+            file.seek(-4, 1)
+        file.seek(size + 4, 1)
+    return Structure(closed=False, frames=frames)
+
+
+def _flv(file: BinaryIO, length: int) -> Structure:
+    """Each tag is followed by its own size."""
+    head = file.read(9)
+    file.seek(int.from_bytes(head[5:9], "big") + 4)
+    while len(tag := file.read(11)) == 11:
+        size = int.from_bytes(tag[1:4], "big")
+        file.seek(size, 1)
+        after = file.read(4)
+        if len(after) < 4:
+            return Structure(closed=False)
+        if int.from_bytes(after, "big") not in {size + 11, 0} or tag[0] & 0x1F not in {8, 9, 18}:
+            return Structure(whole=False)
+    return Structure(closed=not tag)
+
+
+def _ogg(file: BinaryIO, length: int) -> Structure:
+    """Pages are numbered; the last of each stream says so."""
+    due: dict[bytes, int] = {}
+    open_streams: set[bytes] = set()
+    whole = True
+    while len(head := file.read(27)) == 27:
+        if head[:4] != b"OggS":
+            return Structure(whole=False)
+        stream, number = head[14:18], int.from_bytes(head[18:22], "little")
+        whole = whole and due.get(stream, number) == number
+        due[stream] = number + 1
+        (open_streams.discard if head[5] & 4 else open_streams.add)(stream)
+        file.seek(sum(file.read(head[26])), 1)
+    return Structure(whole=whole, closed=not open_streams and not head and file.tell() <= length)
+
+
+def _transport(file: BinaryIO, length: int) -> Structure:
+    """Packets of one size."""
+    head = file.read(400)
+    size = 188 if head[188:189] == b"G" else 192
+    return Structure(closed=length % size == 0)
+
+
+_WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Structure]], ...] = (
+    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _matroska),
+    (lambda head: head[:4] == b"RIFF", _riff),
+    (lambda head: head[:4] == b"GIF8", _gif),
+    (lambda head: head[:4] == b"\x89PNG", _png),
+    (lambda head: head[:4] == b"FLV\x01", _flv),
+    (lambda head: head[:4] == b"OggS", _ogg),
+    (lambda head: head[:1] == b"G" == head[188:189] or head[4:5] == b"G" == head[196:197], _transport),
+)

@@ -63,7 +63,7 @@ class Timeline:
     incomplete: bool
     """The data end before the container says they do."""
     announced: int | None
-    """Frames that an incomplete container announces, where it says."""
+    """Frames that the container announces, where it announces more than there are."""
     counted: bool = False
     """Whether the times were found by decoding: the frame is known by its number, not by its own time."""
     clock: Clock = Clock()
@@ -74,6 +74,8 @@ class Timeline:
     """In a counted timeline: the frame next to come when a packet couldn't be decoded."""
     marked: tuple[int, ...] = ()
     """Times of packets that the demuxer takes for damaged."""
+    announced_end: Fraction | None = None
+    """Seconds from the first frame to the end of the last, where the header says."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -125,11 +127,44 @@ def read_timeline(path: Path, stream_index: int, head: VideoFrame, rate_hz: Frac
         timeline = None
         if _trusted(container, stream, head):
             timeline = _by_packets(container, stream, path, clock, structure)
+        end = _announced_end(container, stream)
     if timeline is None:
-        return replace(counted(path, stream_index, rate_hz, clock), structure=structure)
+        timeline = counted(path, stream_index, rate_hz, clock)
+        missing = _entries(path, stream_index, structure)
+        announced = len(timeline) + len(timeline.failures) + missing if missing else None
+        timeline = replace(
+            timeline, structure=structure, incomplete=not structure.complete, announced=announced
+        )
+    if end is not None:
+        timeline = replace(timeline, announced_end=end)
     if timeline.keys and timeline.pts[0] < timeline.keys[0]:
         return _without_lost_head(timeline, path, stream_index)
     return timeline
+
+
+def _announced_end(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """How long the video is by what its header says; None where FFmpeg only estimates it."""
+    if not container.format.name.startswith(("matroska,", "flv", "avi")) or not container.duration:
+        return None
+    length = Fraction(container.duration, av.time_base)
+    if container.format.name.startswith("matroska,"):  # counts from zero, not from the first frame
+        length -= max(Fraction(0), (stream.start_time or 0) * (stream.time_base or Fraction(0)))
+    return length
+
+
+def _entries(path: Path, stream_index: int, structure: Structure) -> int:
+    """How many more packets the index of the file lists than there are."""
+    with open_container(path) as container:
+        stream = container.streams[stream_index]
+        listed = structure.frames or 0
+        if container.format.name.startswith(("avi", "mov,")):
+            listed = max(listed, len(stream.index_entries))
+        if not listed:
+            return 0
+        try:
+            return max(0, listed - sum(packet.size > 0 for packet in container.demux(stream)))
+        except (av.FFmpegError, OSError):
+            return 0
 
 
 def counted(path: Path, stream_index: int, rate_hz: Fraction, clock: Clock) -> Timeline:
