@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scenivid.evaluation.results import FlickerReport, Row
     from scenivid.flow.consistency import Motion, estimate_motion
     from scenivid.flow.estimators import FlowEstimator, open_estimator
-    from scenivid.frames import Clip
+    from scenivid.frames import Clip, Layout, StoredClip
     from scenivid.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
     from scenivid.styles.onnx_style import OnnxOptions
@@ -55,7 +55,7 @@ _NAMES = {
     "evaluation.results": "FlickerReport Row",
     "flow.consistency": "Motion estimate_motion",
     "flow.estimators": "FlowEstimator open_estimator",
-    "frames": "Clip",
+    "frames": "Clip Layout StoredClip",
     "jobs": "Job Result find_jobs run_jobs",
     "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
     "styles.onnx_style": "OnnxOptions",
@@ -88,6 +88,7 @@ __all__ = [
     "ImagesSettings",
     "InputError",
     "Job",
+    "Layout",
     "Memory",
     "ModelCard",
     "Motion",
@@ -98,6 +99,7 @@ __all__ = [
     "Result",
     "Row",
     "ScenividError",
+    "StoredClip",
     "StylizeSettings",
     "Stylizer",
     "VideoInfo",

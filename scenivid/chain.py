@@ -13,18 +13,21 @@ from typing import Any
 
 import torch
 
-from scenivid import cores, plane_lane, stages, tensor_lane
+from scenivid import cores, stages
 from scenivid.cores import Threads
 from scenivid.flow.estimators import open_estimator
-from scenivid.frames import Clip, to_float, to_pixels
-from scenivid.plane_lane import Frame, Plan, alpha_like
+from scenivid.frames import Clip, Layout, StoredClip
+from scenivid.lanes import tensors as tensor_lane
+from scenivid.lanes.plan import Plan
+from scenivid.lanes.plane_finish import Finish, as_wanted
+from scenivid.lanes.planes import Frame, Look, Paint, Steady
+from scenivid.lanes.tensors import Batch
 from scenivid.settings import StylizeSettings
 from scenivid.stages import Stage, Stopwatch
 from scenivid.styles.finish import painting_size
 from scenivid.styles.stylizer import LiteStylizer, Stylizer, blend_for
 from scenivid.styles.tiling import auto_tile
 from scenivid.styles.zoo import load_style
-from scenivid.tensor_lane import Batch
 
 _PAINTED_AT = 540
 """Shorter side, in pixels, of the pictures that lite styles learnt from, where their card says nothing."""
@@ -58,6 +61,7 @@ class Chain:
         dtype: torch.dtype,
         notes: list[str],
         *,
+        stored: Layout | None = None,
         tensors: bool | None = None,
     ) -> Chain:
         """Load what the settings ask for; nothing is loaded that the result would not show.
@@ -67,6 +71,7 @@ class Chain:
             size: height and width of the frames.
             dtype: of the pixels wanted, torch.uint8 or torch.uint16.
             notes: what stages have to tell the user is appended.
+            stored: of the result, if frames come and go as files store them; None: they are RGB.
             tensors: whether frames go as whole tensors rather than planes; None: on CUDA only.
 
         Raises:
@@ -80,7 +85,7 @@ class Chain:
             )
         if stylizer is None or settings.strength == 0:
             settled["paint"] = "none"
-            return cls([_PassOn(dtype)], 1, cores.divide(False), device, settings.serial, settled)
+            return cls([_PassOn(dtype, stored)], 1, cores.divide(False), device, settings.serial, settled)
         estimator = None
         if settings.consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
@@ -100,6 +105,7 @@ class Chain:
             tile if isinstance(tile, int) else None,
             settings.on_error,
             dtype,
+            stored,
             threads.painters,
         )
         settled |= {
@@ -108,14 +114,17 @@ class Chain:
             "tile": plan.tile or "none",
             "paint": f"{small[1]}x{small[0]}",
         }
+        row: list[Stage]
         if tensors:
             row = tensor_lane.lane(plan, stylizer, estimator, device, notes)
         else:
-            row = plane_lane.lane(plan, stylizer, estimator, notes)
+            row = [Look(plan, estimator), Paint(plan, stylizer, notes), Finish(plan)]
+            if plan.consistency > 0:
+                row.insert(2, Steady(plan))
         return cls(row, batch, threads, device, settings.serial, settled, Batch if tensors else Frame)
 
     def parts(
-        self, clips: Iterable[Clip], first: int = 0, mark: Callable[[int], bool] | None = None
+        self, clips: Iterable[Clip | StoredClip], first: int = 0, mark: Callable[[int], bool] | None = None
     ) -> Generator[Frame | Batch, None, None]:
         """Clips as the stages take them.
 
@@ -152,19 +161,15 @@ class Chain:
 
 
 class _PassOn:
-    """Leave frames as they are, but for the depth of their numbers."""
+    """Leave frames as they are, but for the numbers that hold them."""
 
     name, workers = "finish", 1
 
-    def __init__(self, dtype: torch.dtype) -> None:
-        self._dtype = dtype
+    def __init__(self, dtype: torch.dtype, stored: Layout | None) -> None:
+        self._dtype, self._stored = dtype, stored
 
-    def __call__(self, part: Frame | Batch) -> Frame | Batch:
-        clip = part.source
-        if clip.pixels.dtype == self._dtype:
-            return part
-        pixels = to_pixels(to_float(clip.pixels), self._dtype)
-        return replace(part, source=replace(clip, pixels=pixels, alpha=alpha_like(clip, self._dtype)))
+    def __call__(self, frame: Frame) -> Frame:
+        return replace(frame, source=as_wanted(frame.source, self._dtype, self._stored))
 
     def state(self) -> object:
         return None

@@ -7,7 +7,7 @@ result. An error anywhere closes every thread and leaves no half-written file.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,14 +16,13 @@ from typing import Any
 from scenivid.chain import Chain
 from scenivid.cores import set_up
 from scenivid.devices import resolve_device
-from scenivid.frames import Clip
+from scenivid.frames import Clip, StoredClip
 from scenivid.settings import StylizeSettings
 from scenivid.stages import Stopwatch
 from scenivid.styles.onnx_style import OnnxOptions
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
-from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
@@ -93,8 +92,11 @@ def stylize(
         )
         frames, expected = 0, expected_frames(info, settings.start, settings.duration)
         with open_writer(output, info, wanted, start=settings.start, duration=settings.duration) as writer:
-            chain = Chain.build(settings, device, stylizer, (info.height, info.width), writer.dtype, notes)
-            parts = chain.parts(_read(reader, chain.batch, watch))
+            stored = writer.stored if reader.stores and device.type == "cpu" else None
+            size = (info.height, info.width)
+            chain = Chain.build(settings, device, stylizer, size, writer.dtype, notes, stored=stored)
+            clips = reader.clips(chain.batch) if stored is None else reader.stored_clips(chain.batch)
+            parts = chain.parts(_timed(clips, info, watch))
             with set_up(chain.threads), chain.running(parts, watch) as results:
                 for part in results:
                     with watch.stage("encode"):
@@ -134,15 +136,16 @@ def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction 
     return max(0, left if duration is None else min(left, round(duration * info.rate_hz)))
 
 
-def _read(reader: VideoReader, batch: int, watch: Stopwatch) -> Generator[Clip, None, None]:
-    """Clips of SDR pixels; the time spent waiting for them is `decode`."""
-    clips = reader.clips(batch)
+def _timed(
+    clips: Iterator[Clip | StoredClip], info: VideoInfo, watch: Stopwatch
+) -> Generator[Clip | StoredClip, None, None]:
+    """The clips, HDR tone-mapped; the time spent waiting for them is `decode`."""
     try:
         while True:
             with watch.stage("decode"):
                 clip = next(clips, None)
-                if clip is not None and reader.info.color.hdr:
-                    clip = tonemap(clip, reader.info)
+                if isinstance(clip, Clip) and info.color.hdr:
+                    clip = tonemap(clip, info)
             if clip is None:
                 return
             yield clip

@@ -41,6 +41,39 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How bytes of luma and chroma hold colour."""
+
+    matrix: str
+    """FFmpeg's name: bt709, smpte170m, …"""
+    full_range: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StoredClip:
+    """Consecutive frames as files store them: 8 bits, 4:2:0."""
+
+    luma: Tensor
+    """uint8, [T, H, W], H and W even, on the CPU."""
+    chroma: Tensor
+    """Cb and Cr, uint8, [T, 2, H/2, W/2]."""
+    layout: Layout
+    pts: tuple[Fraction, ...]
+    """As in `Clip`."""
+    durations: tuple[Fraction | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        count, height, width = self.luma.shape
+        if self.chroma.shape != (count, 2, height // 2, width // 2) or height % 2 or width % 2:
+            raise ValueError(f"chroma {tuple(self.chroma.shape)} doesn't fit luma {tuple(self.luma.shape)}")
+        if count != len(self.pts):
+            raise ValueError(f"{count} frames don't fit {len(self.pts)} pts")
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+@dataclass(frozen=True)
 class Padding:
     """Rows and columns added at the bottom and the right."""
 

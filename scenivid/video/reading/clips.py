@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
-from scenivid.frames import Clip
+from scenivid.colour import MATRICES as STORED_MATRICES
+from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.video.color import Plane, RgbConverter, over_black
 from scenivid.video.describe import orientation
 from scenivid.video.info import VideoInfo
@@ -46,13 +48,7 @@ def clips_of(
         if not pts:
             pixels = np.empty((batch, 3 + info.alpha, info.height, info.width), pixels.dtype)
         planes = _upright(convert.planes(frame), turn)
-        height, width = planes[0].shape
-        if (width, height) not in sizes:
-            sizes.add((width, height))
-            findings.note(
-                f"the picture size changes from {info.width}x{info.height} to {width}x{height}"
-                f" at {float((frame.pts or 0) * info.time_base - info.start):.3f} s: scaled to the first"
-            )
+        _say_size(planes[0], sizes, frame, info, findings)
         for target, plane in zip(pixels[len(pts)], _fitted(planes, pixels), strict=True):
             np.copyto(target, plane)
         assert frame.pts is not None
@@ -63,6 +59,77 @@ def clips_of(
             pts, durations = [], []
     if pts:
         yield _clip(pixels[: len(pts)], pts, durations)
+
+
+def storable(info: VideoInfo) -> bool:
+    """Whether frames can be had as they are stored: 8 bits, 4:2:0, in light that needs no tone mapping."""
+    plain = info.chroma == "420" and info.bit_depth == 8 and not info.alpha and not info.color.hdr
+    return plain and info.width % 2 == info.height % 2 == 0 and info.color.matrix in STORED_MATRICES
+
+
+def stored_clips_of(
+    frames: Iterator[VideoFrame], info: VideoInfo, batch: int, findings: Findings
+) -> Generator[StoredClip, None, None]:
+    """`clips_of`, but as files store them; `info` is `storable`."""
+    layout = Layout(info.color.matrix, info.color.full_range)
+    height, width = info.height, info.width
+    convert: VideoReformatter | None = None
+    turn: tuple[int, bool] | None = None
+    sizes = {(width, height)}
+    luma = chroma = np.empty(0, np.uint8)
+    pts: list[Fraction] = []
+    durations: list[Fraction | None] = []
+
+    def clip() -> StoredClip:
+        count = len(pts)
+        light, tint = torch.from_numpy(luma[:count]), torch.from_numpy(chroma[:count])
+        return StoredClip(light, tint, layout, tuple(pts), tuple(durations))
+
+    for frame in frames:
+        if turn is None:
+            turn = orientation(frame, info.path)
+        if not pts:
+            luma = np.empty((batch, height, width), np.uint8)
+            chroma = np.empty((batch, 2, height // 2, width // 2), np.uint8)
+        shown = frame
+        if frame.format.name not in ("yuv420p", "yuvj420p"):
+            convert = convert or VideoReformatter()
+            shown = convert.reformat(frame, format="yuv420p")
+        planes = _upright([_stored_plane(shown, index) for index in range(3)], turn)
+        _say_size(planes[0], sizes, frame, info, findings)
+        for target, plane in zip((luma[len(pts)], *chroma[len(pts)]), planes, strict=True):
+            if plane.shape != target.shape:
+                how = cv2.INTER_AREA if plane.size > target.size else cv2.INTER_CUBIC
+                size = (target.shape[1], target.shape[0])
+                plane = cv2.resize(np.ascontiguousarray(plane), size, interpolation=how)
+            np.copyto(target, plane)
+        assert frame.pts is not None
+        pts.append(frame.pts * info.time_base)
+        durations.append(frame.duration * info.time_base if frame.duration else None)
+        if len(pts) == batch:
+            yield clip()
+            pts, durations = [], []
+    if pts:
+        yield clip()
+
+
+def _stored_plane(frame: VideoFrame, index: int) -> Plane:
+    plane = frame.planes[index]
+    rows: Plane = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _say_size(
+    plane: Plane, sizes: set[tuple[int, int]], frame: VideoFrame, info: VideoInfo, findings: Findings
+) -> None:
+    height, width = plane.shape
+    if (width, height) in sizes:
+        return
+    sizes.add((width, height))
+    findings.note(
+        f"the picture size changes from {info.width}x{info.height} to {width}x{height}"
+        f" at {float((frame.pts or 0) * info.time_base - info.start):.3f} s: scaled to the first"
+    )
 
 
 def _upright(planes: list[Plane], turn: tuple[int, bool]) -> list[Plane]:

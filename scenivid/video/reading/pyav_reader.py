@@ -14,11 +14,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
+from scenivid.frames import Clip, StoredClip
 from scenivid.video.container import check_size, open_container, open_pipe, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo
-from scenivid.video.reading.clips import clips_of
+from scenivid.video.reading.clips import clips_of, storable, stored_clips_of
 from scenivid.video.reading.decoding import decode
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.interlace import deinterlaced
@@ -49,16 +49,25 @@ def pyav_reader(
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
         return pyav_clips(info, timeline, window, how, batch, findings)
 
-    return ThreadedReader(info, f"pyav ({reason})", len(window), produce, known, how.strict)
+    def produce_stored(batch: int, findings: Findings) -> Generator[StoredClip, None, None]:
+        return stored_clips_of(_whole(info, timeline, window, how, findings), info, batch, findings)
+
+    stored = produce_stored if storable(info) else None
+    return ThreadedReader(info, f"pyav ({reason})", len(window), produce, known, how.strict, stored)
 
 
 def pyav_clips(
     info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings, batch: int, findings: Findings
 ) -> Generator[Clip, None, None]:
     """Open `info.path`, yield its clips, close it; for the arguments see `pyav_reader`."""
+    yield from clips_of(_whole(info, timeline, window, how, findings), info, batch, findings)
+
+
+def _whole(
+    info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings, findings: Findings
+) -> Iterator[VideoFrame]:
     frames = _watched(_frames(info, timeline, window, how, findings), info, findings)
-    whole = deinterlaced(frames, findings, how.deinterlace == "auto")
-    yield from clips_of(whole, info, batch, findings)
+    return deinterlaced(frames, findings, how.deinterlace == "auto")
 
 
 def pipe_reader(path: Path, how: ReadSettings) -> ThreadedReader:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from scenivid.ahead import ReadAhead
-from scenivid.frames import Clip
+from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.findings import Findings
 
@@ -54,6 +54,15 @@ class VideoReader(Protocol):
         """
         ...
 
+    @property
+    def stores(self) -> bool:
+        """Whether `stored_clips` can be called."""
+        ...
+
+    def stored_clips(self, batch: int) -> Iterator[StoredClip]:
+        """`clips` as the file stores them, where that is 8 bits of 4:2:0."""
+        ...
+
     def close(self) -> None:
         """Stop threads and release the file; safe to call twice."""
         ...
@@ -76,6 +85,7 @@ class ThreadedReader:
         produce: Callable[[int, Findings], Generator[Clip, None, None]],
         known: Findings | None = None,
         strict: bool = False,
+        produce_stored: Callable[[int, Findings], Generator[StoredClip, None, None]] | None = None,
     ) -> None:
         """
         Args:
@@ -86,15 +96,17 @@ class ThreadedReader:
                 to say what it finds.
             known: what was found on opening.
             strict: damage is an error.
+            produce_stored: the same for clips as the file stores them, where that can be had.
         """
         self._info = info
         self._decoder = decoder
         self._frames = frames
         self._produce = produce
+        self._produce_stored = produce_stored
         self._known = known or Findings(info.path)
         self._strict = strict
         self._findings = self._known
-        self._ahead: ReadAhead[Clip] | None = None
+        self._ahead: ReadAhead[Clip] | ReadAhead[StoredClip] | None = None
 
     @property
     def info(self) -> VideoInfo:
@@ -123,11 +135,23 @@ class ThreadedReader:
 
     def clips(self, batch: int) -> Iterator[Clip]:
         """Yield clips of `batch` frames from the beginning; a second call ends the first."""
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
-        self.close()
-        findings = self._findings = Findings(self._info.path, self._strict, self._known)
-        ahead = self._ahead = ReadAhead(self._produce(batch, findings), _CLIPS_AHEAD)
+        ahead = self._ahead = ReadAhead(self._produce(batch, self._begin(batch)), _CLIPS_AHEAD, "decode")
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+
+    @property
+    def stores(self) -> bool:
+        """Whether `stored_clips` can be called."""
+        return self._produce_stored is not None
+
+    def stored_clips(self, batch: int) -> Iterator[StoredClip]:
+        """`clips` as the file stores them."""
+        if self._produce_stored is None:
+            raise ValueError(f"{self._info.path} can't be read as it is stored")
+        source = self._produce_stored(batch, self._begin(batch))
+        ahead = self._ahead = ReadAhead(source, _CLIPS_AHEAD, "decode")
         try:
             yield from ahead
         finally:
@@ -138,6 +162,13 @@ class ThreadedReader:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
+
+    def _begin(self, batch: int) -> Findings:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        self.close()
+        self._findings = Findings(self._info.path, self._strict, self._known)
+        return self._findings
 
     def __enter__(self) -> ThreadedReader:
         return self

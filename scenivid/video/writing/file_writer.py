@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.frames import Clip
+from scenivid.frames import Clip, StoredClip
 from scenivid.video.formats import MATROSKA, Container, video_time_base
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding
@@ -22,7 +22,15 @@ from scenivid.video.writing.matroska import ROOM
 from scenivid.video.writing.muxing import Muxer
 from scenivid.video.writing.palette import Palette
 from scenivid.video.writing.picture_track import PictureTrack
-from scenivid.video.writing.pictures import FrameMaker, Tags, quiet_encoders, tag, tags_for
+from scenivid.video.writing.pictures import (
+    FrameMaker,
+    Tags,
+    layout_of,
+    quiet_encoders,
+    stored_frames,
+    tag,
+    tags_for,
+)
 from scenivid.video.writing.ticks import Ticks
 from scenivid.video.writing.tracks.tracks import Tracks
 from scenivid.video.writing.tracks.window import Window
@@ -51,7 +59,8 @@ class FileWriter:
         self.notes = list(encoding.notes)
         self._target, self._info, self._container, self._overwrite = target, info, container, overwrite
         self._trimmed, self._duration, self._unit = bool(start), duration, unit
-        self._frames = FrameMaker(encoding, tags)
+        self._frames, self._tags = FrameMaker(encoding, tags), tags
+        self.stored = layout_of(encoding, tags)
         self._palette = Palette(info.width, info.height, unit) if encoding.pix_fmt == "pal8" else None
         tracks = Tracks(info, container)
         try:
@@ -77,16 +86,23 @@ class FileWriter:
         assert isinstance(self._muxer.picture, VideoStream)
         self._track = PictureTrack(self._muxer.picture, ticks, unit, container.exact_end)
 
-    def write(self, clip: Clip) -> None:
+    def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""
-        size = (clip.pixels.shape[3], clip.pixels.shape[2])
-        if clip.pixels.dtype != self.dtype or size != (self._info.width, self._info.height):
+        picture = clip.luma if isinstance(clip, StoredClip) else clip.pixels
+        size = (picture.shape[-1], picture.shape[-2])
+        stored = isinstance(clip, StoredClip)
+        fits = clip.layout == self.stored if isinstance(clip, StoredClip) else picture.dtype == self.dtype
+        if not fits or size != (self._info.width, self._info.height):
             raise ValueError(
-                f"expected {self.dtype} {self._info.width}x{self._info.height}, "
-                f"got {clip.pixels.dtype} {size[0]}x{size[1]}"
+                f"expected {self.stored if stored else self.dtype} {self._info.width}x{self._info.height}, "
+                f"got {clip.layout if isinstance(clip, StoredClip) else picture.dtype} {size[0]}x{size[1]}"
             )
+        if isinstance(clip, StoredClip):
+            frames = stored_frames(clip, self._tags)
+        else:
+            frames = self._frames(clip.pixels, clip.alpha)
         lengths = clip.durations or (None,) * len(clip)
-        for frame, pts, length in zip(self._frames(clip.pixels, clip.alpha), clip.pts, lengths, strict=True):
+        for frame, pts, length in zip(frames, clip.pts, lengths, strict=True):
             if self._track.ticks.first is None:
                 self._muxer.begin(pts if self._trimmed else None)
             with aside.writing(self._target):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.frames import Clip
+from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 
@@ -31,6 +31,7 @@ class FolderWriter:
         """Raises OutputError where the folder can't be made, or holds something other than frames."""
         deep = info.bit_depth > 8 and not info.color.hdr
         self.dtype = torch.uint16 if deep else torch.uint8
+        self.stored = None
         self.encoder = "png"
         self.notes = _notes(info)
         self._target, self._info, self._overwrite = target, info, overwrite
@@ -40,10 +41,10 @@ class FolderWriter:
             _only_frames(target)
         self._part = aside.make_folder(target)
 
-    def write(self, clip: Clip) -> None:
+    def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""
-        if clip.pixels.dtype != self.dtype:
-            raise ValueError(f"expected {self.dtype}, got {clip.pixels.dtype}")
+        if isinstance(clip, StoredClip) or clip.pixels.dtype != self.dtype:
+            raise ValueError(f"expected RGB of {self.dtype}")
         for pixels, pts in zip(clip.pixels, clip.pts, strict=True):
             self._count += 1
             name = f"{self._count:06d}"
@@ -86,15 +87,16 @@ class StillWriter:
         self._suffix = target.suffix.lower()
         deep = info.bit_depth > 8 and self._suffix in _DEEP
         self.dtype = torch.uint16 if deep else torch.uint8
+        self.stored = None
         self.encoder = self._suffix.lstrip(".")
         self.notes = [] if deep or info.bit_depth == 8 else [f"{self._suffix} stores 8 bits"]
         self._target, self._overwrite = target, overwrite
         self._part = aside.make_file(target)
 
-    def write(self, clip: Clip) -> None:
+    def write(self, clip: Clip | StoredClip) -> None:
         """Write the picture; see `VideoWriter.write`."""
-        if clip.pixels.dtype != self.dtype or len(clip) != 1:
-            raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)} of {clip.pixels.dtype}")
+        if isinstance(clip, StoredClip) or clip.pixels.dtype != self.dtype or len(clip) != 1:
+            raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)}")
         with aside.writing(self._target):
             self._part.write_bytes(_encoded(clip.pixels[0], self._suffix))
 

@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from torch import Tensor
 
+from scenivid.frames import Layout, StoredClip
 from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo
 from scenivid.video.writing.encoders import Encoding
@@ -130,6 +131,25 @@ class FrameMaker:
                 )
             tag(frame, self._tags)
             yield frame
+
+
+def layout_of(encoding: Encoding, tags: Tags) -> Layout | None:
+    """How frames lie in the file, if that is 8 bits of 4:2:0."""
+    if encoding.pix_fmt != "yuv420p":
+        return None
+    return Layout(MATRICES[tags.matrix], tags.color_range == _FULL)
+
+
+def stored_frames(clip: StoredClip, tags: Tags) -> Iterator[VideoFrame]:
+    """Yield the frames of a clip that lies as the file stores it; they own their memory."""
+    for luma, chroma in zip(clip.luma.numpy(), clip.chroma.numpy(), strict=True):
+        height, width = luma.shape
+        frame = VideoFrame(width, height, "yuv420p")
+        for plane, values in zip(frame.planes, (luma, *chroma), strict=True):
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+            np.copyto(rows[: plane.height, : plane.width], values)
+        tag(frame, tags)
+        yield frame
 
 
 def over_black(pixels: Tensor, alpha: Tensor) -> Tensor:

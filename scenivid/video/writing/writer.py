@@ -12,7 +12,7 @@ import torch
 
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
-from scenivid.frames import Clip
+from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.video.formats import codec_for, container_for
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
@@ -57,8 +57,13 @@ class VideoWriter(Protocol):
         """What could not be kept, in sentences; complete once `with` is left."""
         ...
 
-    def write(self, clip: Clip) -> None:
-        """Append frames of the size that `open_writer` was told, with `dtype` pixels.
+    @property
+    def stored(self) -> Layout | None:
+        """How frames lie in the file, if that is 8 bits of 4:2:0: `write` then takes such clips too."""
+        ...
+
+    def write(self, clip: Clip | StoredClip) -> None:
+        """Append frames of the size that `open_writer` was told, with `dtype` pixels or as `stored`.
 
         Raises:
             OutputError: the disk is full, or the encoder or the container refuses.

@@ -16,9 +16,9 @@ from scenivid.cuts import CutDetector
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
-from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.frames import Clip, StoredClip, to_float, to_pixels
 from scenivid.ink import inked
-from scenivid.plane_lane import Plan, alpha_like, failed
+from scenivid.lanes.plan import Plan, alpha_like, failed
 from scenivid.stages import Stage
 from scenivid.styles.finish import at_painting_size, finish
 from scenivid.styles.stylizer import StyleState, Stylizer
@@ -29,7 +29,8 @@ from scenivid.temporal import Memory, steady
 class Batch:
     """Some frames on their way; what later stages don't need is let go."""
 
-    source: Clip
+    source: Clip | StoredClip
+    """RGB."""
     number: int
     """Of the first frame, counted from 0."""
     keep_states: bool = False
@@ -114,7 +115,7 @@ class Look:
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> Batch:
-        pixels = batch.source.pixels
+        pixels = _rgb(batch.source).pixels
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
         rgb = at_painting_size(pixels, self._plan.small)
@@ -123,7 +124,7 @@ class Look:
             previous = torch.cat([rgb[:1] if self._last is None else self._last, rgb[:-1]])
             self._last = rgb[-1:]
             motion = estimate_motion(self._estimator, rgb, previous)
-        cuts = tuple(self._cuts.cuts(batch.source))
+        cuts = tuple(self._cuts.cuts(_rgb(batch.source)))
         return _told(replace(batch, full=pixels, rgb=rgb, cuts=cuts, motion=motion), self)
 
     def state(self) -> object:
@@ -232,7 +233,8 @@ class Finish:
         if pixels.is_cuda:
             host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
             pixels = host.copy_(pixels, non_blocking=True)
-        done = replace(batch.source, pixels=pixels, alpha=alpha_like(batch.source, pixels.dtype))
+        clip = _rgb(batch.source)
+        done = replace(clip, pixels=pixels, alpha=alpha_like(clip, pixels.dtype))
         return _told(Batch(done, batch.number, batch.keep_states, batch.states), self)
 
     def state(self) -> object:
@@ -240,6 +242,11 @@ class Finish:
 
     def restore(self, state: None) -> None:
         """Nothing is remembered."""
+
+
+def _rgb(clip: Clip | StoredClip) -> Clip:
+    assert isinstance(clip, Clip)
+    return clip
 
 
 def _told(batch: Batch, stage: Stage) -> Batch:

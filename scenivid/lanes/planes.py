@@ -1,0 +1,229 @@
+"""The way of a frame on the CPU: look at it, paint it, steady it, finish it.
+
+Everything between works at the painting size, on planes (luma, and chroma at half size) where it can. The
+full-size source is touched twice: it is shrunk at the beginning, and gives its edges at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenivid import colour
+from scenivid.cuts import CutDetector
+from scenivid.flow.consistency import estimate_motion
+from scenivid.flow.estimators import FlowEstimator
+from scenivid.frames import Clip, StoredClip, to_pixels
+from scenivid.lanes.plan import Plan, failed
+from scenivid.stages import Stage
+from scenivid.styles.finish import at_painting_size
+from scenivid.styles.stylizer import StyleState, Stylizer
+from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
+from scenivid.temporal.planes import PlaneMotion, Planes, State
+
+RGB_MATRIX = colour.MATRICES["bt709"]
+"""For planes of what comes as RGB; any would do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame on its way; what later stages don't need is let go."""
+
+    source: Clip | StoredClip
+    """As it was read, later as it is written: one frame."""
+    number: int
+    """Counted from 0."""
+    keep_states: bool = False
+    """Whether every stage shall say what it remembers after this frame."""
+    states: tuple[tuple[str, object], ...] = ()
+    rgb: Tensor | None = None
+    """The source at the painting size, [1, 3, h, w]."""
+    planes: Planes | None = None
+    """The same as planes, with the matrix of the result."""
+    guide: colour.Plane | None = None
+    """Its luma, with the matrix of the source, [h, w]."""
+    cut: bool = False
+    motion: PlaneMotion | None = None
+    kept: bool = False
+    """Whether the source is the result, since the style failed."""
+    painted: Tensor | None = None
+    """[1, 3, h, w], or four channels with a line field."""
+    steadied: Planes | None = None
+    """Planes of the painting after `steady`; None without it."""
+
+
+class Look:
+    """Shrink a frame, find out whether a shot begins, and how things moved."""
+
+    name, workers = "flow", 1
+
+    def __init__(self, plan: Plan, estimator: FlowEstimator | None) -> None:
+        self._plan, self._cuts = plan, CutDetector()
+        self._motion: MotionPlanes | _FieldMotion | None = None
+        if plan.consistency > 0:
+            name = "none" if estimator is None else estimator.name
+            known = name in ("none", "dis")
+            self._motion = MotionPlanes(*plan.small, name) if known else _FieldMotion(estimator)
+
+    @torch.inference_mode()
+    def __call__(self, frame: Frame) -> Frame:
+        source, small = frame.source, self._plan.small
+        if isinstance(source, StoredClip):
+            assert self._plan.stored is not None
+            rgb, planes, guide = _shrunk(source, small, colour.MATRICES[self._plan.stored.matrix])
+        else:
+            rgb = at_painting_size(source.pixels, small)
+            planes = as_planes(rgb, RGB_MATRIX)
+            guide = planes.luma
+        cut = self._cuts.cuts(Clip(to_pixels(rgb), source.pts))[0]
+        motion = None if self._motion is None else self._motion.step(planes, cut)
+        return told(replace(frame, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion), self)
+
+    def state(self) -> object:
+        return self._cuts.state(), {} if self._motion is None else _copied(self._motion.state())
+
+    def restore(self, state: tuple[Any, State]) -> None:
+        self._cuts.restore(state[0])
+        if self._motion is not None:
+            self._motion.restore(state[1])
+
+
+class Paint:
+    """Translate a frame into the style."""
+
+    name = "translate"
+
+    def __init__(self, plan: Plan, stylizer: Stylizer, notes: list[str]) -> None:
+        self._plan, self._stylizer, self._notes = plan, stylizer, notes
+        self._state: StyleState | None = None
+        self.workers = plan.workers
+
+    @torch.inference_mode()
+    def __call__(self, frame: Frame) -> Frame:
+        assert frame.rgb is not None
+        painted, state = self._stylizer.translate(frame.rgb, [frame.cut], self._state, self._plan.tile)
+        if not bool(torch.isfinite(painted.sum())):
+            self._notes.append(failed(frame.source, 0, frame.number, self._stylizer, self._plan))
+            return told(replace(frame, kept=True, rgb=None), self)
+        if self.workers == 1:
+            self._state = state
+        return told(replace(frame, painted=painted, rgb=None), self)
+
+    def state(self) -> object:
+        return self._state
+
+    def restore(self, state: StyleState | None) -> None:
+        self._state = state
+
+
+class Steady:
+    """Make a frame agree with the ones before."""
+
+    name, workers = "steady", 1
+
+    def __init__(self, plan: Plan) -> None:
+        self._steady = SteadyPlanes(*plan.small, plan.consistency)
+        self._matrix = matrix_of(plan)
+        self._stored = plan.stored is not None
+        self._afresh = False
+
+    @torch.inference_mode()
+    def __call__(self, frame: Frame) -> Frame:
+        if frame.kept:  # nothing of it is remembered, and its successor has no history
+            self._afresh = True
+            return told(frame, self)
+        assert frame.planes is not None and frame.painted is not None
+        cut = frame.cut or self._afresh or frame.motion is None
+        self._afresh = False
+        styled = as_planes(frame.painted, self._matrix)
+        steadied = self._steady.step(frame.planes, styled, None if cut else frame.motion, cut)
+        painted = None if self._stored else frame.painted
+        done = replace(frame, motion=None, planes=None, painted=painted, steadied=steadied)
+        return told(done, self)
+
+    def state(self) -> object:
+        return self._afresh, _copied(self._steady.state())
+
+    def restore(self, state: tuple[bool, State]) -> None:
+        self._afresh = state[0]
+        self._steady.restore(state[1])
+
+
+class _FieldMotion:
+    """`MotionPlanes` for any estimator."""
+
+    def __init__(self, estimator: FlowEstimator | None) -> None:
+        self._estimator = estimator
+        self._last: Tensor | None = None
+
+    def step(self, source: Planes, cut: bool) -> PlaneMotion | None:
+        now = torch.from_numpy(colour.to_rgb(source.luma, source.chroma, RGB_MATRIX))[None].clamp_(0, 1)
+        before, self._last = self._last, now
+        if before is None or cut:
+            return None
+        motion = estimate_motion(self._estimator, now, before)
+        flow = np.ascontiguousarray(motion.flow[0].permute(1, 2, 0).numpy())
+        return PlaneMotion(flow, motion.confidence[0, 0].numpy())
+
+    def state(self) -> State:
+        return {} if self._last is None else {"last": self._last.numpy()}
+
+    def restore(self, state: State) -> None:
+        self._last = torch.from_numpy(np.asarray(state["last"], np.float32)) if state else None
+
+
+def matrix_of(plan: Plan) -> colour.Matrix:
+    """Of the planes between the stages: the result's."""
+    return RGB_MATRIX if plan.stored is None else colour.MATRICES[plan.stored.matrix]
+
+
+def as_planes(painted: Tensor, matrix: colour.Matrix) -> Planes:
+    """[1, 3 or 4, h, w] as planes, the fourth channel as their line."""
+    channels = painted[0].float().contiguous().numpy()
+    luma, chroma = colour.to_planes(channels[:3], matrix)
+    return Planes(luma, chroma, channels[3].copy() if len(channels) > 3 else None)
+
+
+def told(frame: Frame, stage: Stage) -> Frame:
+    """The frame with what the stage remembers, if it is asked for."""
+    if not frame.keep_states:
+        return frame
+    return replace(frame, states=(*frame.states, (stage.name, stage.state())))
+
+
+def _shrunk(
+    source: StoredClip, size: tuple[int, int], matrix: colour.Matrix
+) -> tuple[Tensor, Planes, colour.Plane]:
+    """RGB, planes of `matrix`, and luma of the source's own matrix, at the painting size."""
+    own, (light, tint) = colour.MATRICES[source.layout.matrix], colour.levels(source.layout.full_range)
+    half = (size[0] // 2, size[1] // 2)
+    luma = colour.to_values(_resized(source.luma[0].numpy(), size), light)
+    whole = source.luma.shape[1:] == size
+    chroma = np.empty((2, *(half if whole else size)), np.float32)
+    for plane, out in zip(source.chroma[0].numpy(), chroma, strict=True):
+        colour.to_values(_resized(plane, out.shape), tint, out)
+    rgb = np.clip(colour.to_rgb(luma, chroma, own), 0, 1)
+    if matrix != own:
+        planes = as_planes(torch.from_numpy(rgb)[None], matrix)
+    elif whole:
+        planes = Planes(luma, chroma)
+    else:
+        planes = Planes(luma, np.stack([_resized(plane, half) for plane in chroma]))
+    return torch.from_numpy(rgb)[None], planes, luma
+
+
+def _resized(plane: colour.Plane, size: tuple[int, ...]) -> colour.Plane:
+    if plane.shape == size:
+        return plane
+    smaller = size[0] <= plane.shape[0]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(plane, (size[1], size[0]), interpolation=how)
+
+
+def _copied(state: State) -> State:
+    return {name: np.array(array) for name, array in state.items()}
