@@ -14,10 +14,12 @@ from scenivid.errors import OutputError
 from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
+from scenivid.video.writing.pictures import over_black
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
 _JPEG_QUALITY = 95
 _DEEP = {".png", ".tif", ".tiff"}
+_TRANSPARENT = {".png", ".webp", ".tif", ".tiff"}
 
 
 class FolderWriter:
@@ -45,14 +47,15 @@ class FolderWriter:
         """Append frames; see `VideoWriter.write`."""
         if isinstance(clip, StoredClip) or clip.pixels.dtype != self.dtype:
             raise ValueError(f"expected RGB of {self.dtype}")
-        for pixels, pts in zip(clip.pixels, clip.pts, strict=True):
+        opacity = [None] * len(clip) if clip.alpha is None else clip.alpha
+        for pixels, alpha, pts in zip(clip.pixels, opacity, clip.pts, strict=True):
             self._count += 1
             name = f"{self._count:06d}"
             if self._names:
                 # A trimmed folder starts in the middle: the time tells which file this frame was.
                 name = self._names[round((pts - self._info.start) * self._info.rate_hz)]
             with aside.writing(self._target):
-                (self._part / f"{name}.png").write_bytes(_encoded(pixels, ".png"))
+                (self._part / f"{name}.png").write_bytes(_encoded(pixels, alpha, ".png"))
 
     def __enter__(self) -> FolderWriter:
         return self
@@ -90,6 +93,8 @@ class StillWriter:
         self.stored = None
         self.encoder = self._suffix.lstrip(".")
         self.notes = [] if deep or info.bit_depth == 8 else [f"{self._suffix} stores 8 bits"]
+        if info.alpha and self._suffix not in _TRANSPARENT:
+            self.notes.append(f"{self._suffix} can't hold transparency: it was laid on black")
         self._target, self._overwrite = target, overwrite
         self._part = aside.make_file(target)
 
@@ -98,7 +103,8 @@ class StillWriter:
         if isinstance(clip, StoredClip) or clip.pixels.dtype != self.dtype or len(clip) != 1:
             raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)}")
         with aside.writing(self._target):
-            self._part.write_bytes(_encoded(clip.pixels[0], self._suffix))
+            alpha = None if clip.alpha is None else clip.alpha[0]
+            self._part.write_bytes(_encoded(clip.pixels[0], alpha, self._suffix))
 
     def __enter__(self) -> StillWriter:
         return self
@@ -115,9 +121,14 @@ class StillWriter:
             aside.discard(self._part)
 
 
-def _encoded(pixels: Tensor, suffix: str) -> bytes:
-    """One [3, H, W] picture as the bytes of an image file."""
-    picture = pixels.flip(0).permute(1, 2, 0).contiguous().numpy()  # OpenCV wants B, G, R
+def _encoded(pixels: Tensor, alpha: Tensor | None, suffix: str) -> bytes:
+    """One [3, H, W] picture, [1, H, W] alpha beside it, as the bytes of an image file."""
+    if alpha is not None and suffix not in _TRANSPARENT:
+        pixels, alpha = over_black(pixels, alpha), None
+    planes = pixels.flip(0)  # OpenCV wants B, G, R
+    if alpha is not None:
+        planes = torch.cat([planes, alpha])
+    picture = planes.permute(1, 2, 0).contiguous().numpy()
     options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION]}
     options |= {key: [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] for key in (".jpg", ".jpeg")}
     done, data = cv2.imencode(suffix, picture, options.get(suffix, []))
