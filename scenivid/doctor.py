@@ -17,7 +17,6 @@ from pathlib import Path
 
 _MODULES = {
     "decord2": "decord",
-    "ffmpeg-python": "ffmpeg",
     "opencv-python-headless": "cv2",
     "open-clip-torch": "open_clip",
     "pillow": "PIL",
@@ -56,7 +55,6 @@ def examine(folders: Sequence[Path] = ()) -> Iterator[Finding]:
         ("CUDA", _cuda),
         ("encoders", _encoders),
         ("GPU encoders", _gpu_encoders),
-        ("ffmpeg", _ffmpeg),
         ("styles", _styles),
         ("RAFT", _raft),
         ("models folder", _folder),
@@ -143,15 +141,6 @@ def _gpu_encoders() -> tuple[bool, str]:
 
     found = [name for name in _GPU_ENCODERS if name in av.codecs_available]
     return True, f"known to this build: {', '.join(found) or 'none'}"
-
-
-def _ffmpeg() -> tuple[bool, str]:
-    import imageio_ffmpeg
-
-    try:
-        return True, f"{imageio_ffmpeg.get_ffmpeg_version()} (used by compare)"
-    except RuntimeError:
-        return False, "no binary: pip install --force-reinstall imageio-ffmpeg"
 
 
 def _styles() -> tuple[bool, str]:

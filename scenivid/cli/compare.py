@@ -22,5 +22,6 @@ def command(first: Path, second: Path, output: Path, stacked: bool, overwrite: b
     """Put videos A and B side by side into OUT, at A's height, with A's sound."""
     from scenivid.video.compare import compare
 
-    compare(first, second, output, stacked=stacked, overwrite=overwrite)
+    for note in compare(first, second, output, stacked=stacked, overwrite=overwrite):
+        terminal.say(f"note: {note}")
     terminal.out(str(output))

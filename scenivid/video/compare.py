@@ -1,69 +1,115 @@
-"""Two videos side by side in one: an FFmpeg filter graph, run by the binary that imageio-ffmpeg brings."""
+"""Two videos side by side in one, every frame of both, through our own readers and writer."""
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
-import ffmpeg
-import imageio_ffmpeg
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from scenivid import aside
-from scenivid.errors import InputError, OutputError
-from scenivid.video.formats import container_for
-from scenivid.video.open import probe
+from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.video.open import open_video
+from scenivid.video.reading.reader import VideoReader
+from scenivid.video.tonemap import tonemap
+from scenivid.video.writing.writer import WriterSettings, open_writer
+
+_BATCH = 4
+_SAME = Fraction(1, 500)
+"""Seconds within which frames of both count as shown at once: containers round to milliseconds."""
 
 
 def compare(
     first: Path, second: Path, output: Path, *, stacked: bool = False, overwrite: bool = False
-) -> None:
+) -> list[str]:
     """Write `first` and `second` beside each other (or stacked), scaled to the size of `first`.
 
-    The output ends with the shorter one and has the sound of `first`.
+    Every frame of both is shown at its time, counted from the first frame; HDR is tone-mapped as it is
+    for styles. The output ends with the shorter one and has the sound of `first`.
+
+    Returns:
+        What could not be kept, in sentences.
 
     Raises:
         InputError: one of the inputs is no video.
         OutputError: the output exists, is one of the inputs, or can't be written.
     """
-    for path in (first, second):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder: compare takes two video files")
-        aside.check(output, path, overwrite)
-    info = probe(first)
-    probe(second)
-    container = container_for(output)
-    if "h264" not in container.codecs:
-        raise OutputError(
-            f"{output}: compare writes H.264, which {output.suffix} can't hold; use .mp4 or .mkv"
+    with open_video(first) as one, open_video(second) as other:
+        aside.check(output, second, overwrite)
+        info = one.info
+        # Even sizes, for players: a row or column less is no loss to look at.
+        height, width = info.height - info.height % 2, info.width - info.width % 2
+        joined = replace(
+            info,
+            width=width if stacked else 2 * width,
+            height=2 * height if stacked else height,
+            bit_depth=8,
+            chroma="420",
+            frames=None,
+            names=(),
+            alpha=False,
         )
-    width, height = info.width - info.width % 2, info.height - info.height % 2
-    # ffmpeg-python takes equal inputs for one node: the queue's size keeps A and B apart if they are equal
-    streams = [
-        ffmpeg.input(aside.address(path), thread_queue_size=64 + i) for i, path in enumerate((first, second))
-    ]
-    shown = [
-        stream.video.filter("scale", width, height, flags="bicubic").filter("setsar", 1) for stream in streams
-    ]
-    joined = ffmpeg.filter(shown, "vstack" if stacked else "hstack", inputs=2, shortest=1)
-    tracks = [joined, streams[0].audio] if info.audio else [joined]
-    part = aside.make_file(output)
-    graph = ffmpeg.output(
-        *tracks,
-        aside.address(part),
-        format=container.muxer,
-        vcodec="libx264",
-        crf=18,
-        pix_fmt="yuv420p",
-        movflags="+faststart",
-        shortest=None,
-    )
-    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-nostdin", *graph.get_args()]
-    try:
-        with aside.writing(output):
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise OutputError(f"{output} can't be written: {reason}")
-        aside.publish(part, output, overwrite)
-    finally:
-        aside.discard(part)
+        with open_writer(output, joined, WriterSettings(overwrite=overwrite)) as writer:
+            for time, length, pictures in _together(_shown(one), _shown(other)):
+                pair = [_fitted(picture, height, width) for picture in pictures]
+                pixels = torch.cat(pair, dim=1 if stacked else 2)[None]
+                writer.write(Clip(to_pixels(pixels, writer.dtype), (info.start + time,), (length,)))
+    return writer.notes
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    time: Fraction
+    """Seconds after the first."""
+    end: Fraction
+    picture: Tensor
+    """[3, H, W] in [0, 1], transparency laid on black."""
+
+
+def _shown(reader: VideoReader) -> Iterator[_Frame]:
+    """The frames of one video as they look on a screen."""
+    start: Fraction | None = None
+    usual = 1 / reader.info.rate_hz if reader.info.rate_hz > 0 else Fraction(1, 25)
+    for clip in reader.clips(_BATCH):
+        mapped = tonemap(clip, reader.info) if reader.info.color.hdr else clip
+        pixels = to_float(mapped.pixels)
+        if mapped.alpha is not None:
+            pixels = pixels * to_float(mapped.alpha)
+        lengths = mapped.durations or (None,) * len(mapped)
+        for picture, pts, length in zip(pixels, mapped.pts, lengths, strict=True):
+            start = pts if start is None else start
+            yield _Frame(pts - start, pts - start + (length or usual), picture)
+
+
+def _together(
+    one: Iterator[_Frame], other: Iterator[_Frame]
+) -> Iterator[tuple[Fraction, Fraction, tuple[Tensor, Tensor]]]:
+    """Each moment at which either changes: when, for how long at least, and both pictures."""
+    sides = [one, other]
+    now = [next(side, None) for side in sides]
+    coming = [next(side, None) for side in sides]
+    time = Fraction(0)
+    while now[0] is not None and now[1] is not None:
+        due = [frame.time for frame in coming if frame is not None]
+        following = min(due, default=None)
+        ends = [shown.end for shown, after in zip(now, coming, strict=True) if shown and after is None]
+        end = min([*ends, *([] if following is None else [following])])
+        yield time, max(end - time, _SAME), (now[0].picture, now[1].picture)
+        if following is None or any(last <= following + _SAME for last in ends):
+            return
+        for index, frame in enumerate(coming):
+            if frame is not None and frame.time <= following + _SAME:
+                now[index], coming[index] = frame, next(sides[index], None)
+        time = following
+
+
+def _fitted(picture: Tensor, height: int, width: int) -> Tensor:
+    """The picture at this size; one row or column too many is cut off, anything else is scaled."""
+    if 0 <= picture.shape[1] - height <= 1 and 0 <= picture.shape[2] - width <= 1:
+        return picture[:, :height, :width]
+    size = (height, width)
+    return F.interpolate(picture[None], size, mode="bicubic", antialias=True, align_corners=False)[0]
