@@ -24,6 +24,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import av
+import cv2
+import numpy as np
 from fuzz_cases import Case, case, sound_files
 
 import scenivid.engine
@@ -63,7 +65,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0, help="begin with this case")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kind", choices=("video", "still", "weights"), help="only these")
+    parser.add_argument("--kind", choices=("video", "still", "weights", "network"), help="only these")
     parser.add_argument("--patience", type=float, default=60, help="seconds until a case counts as hanging")
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"))
     chosen = parser.parse_args()
@@ -112,6 +114,17 @@ def words_for(made: Case, source: Path, folder: Path) -> tuple[list[str], Path]:
     """The command for a kind of file, and where its result goes."""
     if made.kind == "weights":
         return ["styles", "import", str(source), "--as", "x"], folder / "models"
+    if made.kind == "network":
+        cv2.imwrite(str(folder / "in.png"), np.full((40, 40, 3), 90, np.uint8))
+        words = [
+            "stylize",
+            str(folder / "in.png"),
+            str(folder / "out.png"),
+            "--style",
+            str(source),
+            "--quiet",
+        ]
+        return words, folder / "out.png"
     output = folder / ("out.png" if made.kind == "still" else "out.mp4")
     return ["stylize", str(source), str(output), "--style", "none", "--json", "--quiet"], output
 

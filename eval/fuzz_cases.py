@@ -11,6 +11,7 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
+import onnx
 import torch
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
@@ -44,7 +45,7 @@ class Sound:
 
     name: str
     kind: str
-    """"video", "still" or "weights"."""
+    """"video", "still", "weights" or "network" (ONNX)."""
     data: bytes
     frames: int
     """Frames that it holds; 0 for weights."""
@@ -80,7 +81,7 @@ def sound_files(folder: Path) -> list[Sound]:
     torch.save(network.state_dict(), folder / "s.pth")
     for name in ("s.safetensors", "s.pth"):
         found.append(Sound(name, "weights", (folder / name).read_bytes(), 0))
-    return found
+    return [*found, Sound("n.onnx", "network", _network(), 0)]
 
 
 def case(sound: list[Sound], seed: int, index: int) -> Case:
@@ -98,8 +99,8 @@ def case(sound: list[Sound], seed: int, index: int) -> Case:
     else:
         data = _WAYS[how](original.data, rng)
     name = original.name
-    if rng.random() < 0.05:  # under a false name
-        name = Path(name).stem + Path(sound[int(rng.integers(len(sound) - 2))].name).suffix
+    if rng.random() < 0.05 and original.kind in ("video", "still"):  # under a false name
+        name = Path(name).stem + Path(sound[int(rng.integers(len(sound)))].name).suffix
     return Case(name, original.kind, data, original.frames, how)
 
 
@@ -202,6 +203,27 @@ def _pictures() -> list[np.ndarray]:
     rng = default_rng(0)
     scene = cv2.resize(rng.integers(0, 255, (9, 16, 3), dtype=np.uint8), (160, 72))
     return [np.ascontiguousarray(scene[:48, 3 * n : 3 * n + 64]) for n in range(FRAMES)]
+
+
+def _network() -> bytes:
+    """Image to image: a convolution and its opposite."""
+    make, float_ = onnx.helper, onnx.TensorProto.FLOAT
+    shape: list[str | int | None] = [1, 3, "h", "w"]
+    kernel = default_rng(0).normal(0, 0.1, (3, 3, 3, 3)).astype(np.float32)
+    graph = make.make_graph(
+        [
+            make.make_node("Conv", ["x", "kernel"], ["a"], pads=[1, 1, 1, 1]),
+            make.make_node("Sub", ["x", "a"], ["b"]),
+            make.make_node("Clip", ["b"], ["y"]),
+        ],
+        "network",
+        [make.make_tensor_value_info("x", float_, shape)],
+        [make.make_tensor_value_info("y", float_, shape)],
+        [make.make_tensor("kernel", float_, kernel.shape, kernel.ravel())],
+    )
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _write_video(path: Path, codec: str, pixels: str, sound: str | None, pictures: list[np.ndarray]) -> None:

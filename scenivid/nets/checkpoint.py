@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -27,6 +28,7 @@ _LONGEST_HEADER = 100_000_000
 _LONGEST_CARD = 1 << 20
 _WIDEST, _DEEPEST, _LONGEST_LIST = 4096, 256, 64
 """Most channels, layers and entries of a list in a card's parameters."""
+_GENEROUS, _USUAL_LAYERS = 20, 20
 _SHOWN = 3
 
 Build = Callable[[Mapping[str, Any]], nn.Module]
@@ -275,23 +277,42 @@ def _build(path: Path, card: ModelCard, build: Build | None) -> nn.Module:
             names = ", ".join(sorted(known))
             raise CheckpointError(f"{path} holds a {card.architecture!r} network; expected one of: {names}")
         build = known[card.architecture]
-    absurd = [name for name, value in card.params.items() if not _sane(value, _most(name))]
+    absurd = [
+        name for name, value in card.params.items() if not _sane(value, _DEEPEST if _deep(name) else _WIDEST)
+    ]
     if absurd or len(card.params) > _LONGEST_LIST:
         raise CheckpointError(
             f"{path}: bad parameters for {card.architecture!r}: absurd values of {_some(absurd)}"
         )
     try:
-        with torch.device("meta"):  # takes no memory, whatever the card says
-            draft = build(card.params)
         shapes = _shapes(path)
-        _check_shapes(draft.state_dict(), shapes, str(path), type(draft).__name__)
+        if _promised(card.params) > _GENEROUS * sum(map(math.prod, shapes.values())):
+            with torch.device("meta"):  # takes no memory, whatever the card says, but a second to load
+                draft = build(card.params)
+            _check_shapes(draft.state_dict(), shapes, str(path), type(draft).__name__)
         return build(card.params)
     except (TypeError, ValueError, OverflowError, RuntimeError, ConfigError) as exc:
         raise CheckpointError(f"{path}: bad parameters for {card.architecture!r}: {exc}") from exc
 
 
-def _most(name: str) -> int:
-    return _DEEPEST if any(word in name for word in ("block", "layer", "dilation")) else _WIDEST
+def _deep(name: str) -> bool:
+    """Whether a parameter counts layers rather than channels."""
+    return any(word in name for word in ("block", "layer", "dilation"))
+
+
+def _promised(params: Mapping[str, Any]) -> float:
+    """Roughly, how many weights a network with these parameters has."""
+    numbers = {
+        name: [item for item in (value if isinstance(value, list | tuple) else [value]) if _number(item)]
+        for name, value in params.items()
+    }
+    layers = _USUAL_LAYERS + sum(sum(items) for name, items in numbers.items() if _deep(name))
+    widest = max((max(items) for name, items in numbers.items() if items and not _deep(name)), default=64)
+    return 9 * float(2 * widest) ** 2 * layers
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _sane(value: Any, most: int, depth: int = 0) -> bool:

@@ -53,7 +53,11 @@ def open_session(path: Path, device: torch.device) -> Any:
         wanted.insert(0, "CUDAExecutionProvider")
 
     def build() -> Any:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        for entry in (*session.get_inputs(), *session.get_outputs()):  # a damaged name shows here
+            _ = entry.name, entry.type, entry.shape
+        _ = session.get_modelmeta().custom_metadata_map
+        return session
 
     try:
         return _patiently(build, lambda: None, OPENING_S)
