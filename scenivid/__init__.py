@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scenivid.batch.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.engine import Report, StylizeSettings, stylize
     from scenivid.errors import (
         Cancelled,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from scenivid.flow.consistency import Motion, estimate_motion
     from scenivid.flow.estimators import FlowEstimator, open_estimator
     from scenivid.frames import Clip, Layout, StoredClip
-    from scenivid.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
     from scenivid.styles.onnx_style import OnnxOptions
     from scenivid.styles.stylizer import Stylizer
@@ -56,7 +56,7 @@ _NAMES = {
     "flow.consistency": "Motion estimate_motion",
     "flow.estimators": "FlowEstimator open_estimator",
     "frames": "Clip Layout StoredClip",
-    "jobs": "Job Result find_jobs run_jobs",
+    "batch.jobs": "Job Result find_jobs run_jobs",
     "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
     "styles.onnx_style": "OnnxOptions",
     "styles.stylizer": "Stylizer",

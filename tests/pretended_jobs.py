@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scenivid import jobs as batch
+from scenivid.batch import jobs as batch
 from scenivid.engine import Report, StylizeSettings
 
 SETTINGS = StylizeSettings(style="none", device="cpu")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from pretended_jobs import frames, pretend, video
 
+from scenivid.batch.jobs import find_jobs, run_jobs
 from scenivid.engine import StylizeSettings
 from scenivid.errors import Cancelled, InputError, OutputError
-from scenivid.jobs import find_jobs, run_jobs
 
 SETTINGS = StylizeSettings(style="none", device="cpu")
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from scenivid.chain import Chain
-from scenivid.engine import StylizeSettings, expected_frames, resolve_device, stylize
+from scenivid.devices import resolve_device
+from scenivid.engine import StylizeSettings, expected_frames, stylize
+from scenivid.engine.chain import Chain
+from scenivid.engine.stages import Stopwatch
 from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
 from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
-from scenivid.stages import Stopwatch
 from scenivid.styles.zoo import load_style
 from scenivid.video.open import open_video
 from scenivid.video.writing.writer import WriterSettings, open_writer
@@ -102,7 +103,7 @@ def test_batch_and_tiles_dont_show(clip: Path, style: str, change: dict[str, int
 
 @pytest.mark.parametrize("paint", ["full", 64])
 def test_threads_dont_show(clip: Path, style: str, paint: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenivid.cores.available", lambda: 2)
+    monkeypatch.setattr("scenivid.engine.cores.available", lambda: 2)
     settings = replace(IDENTITY, style=style, paint=paint)
     usual, times = _run(clip, "usual.mkv", settings)
     serial, same = _run(clip, "serial.mkv", replace(settings, serial=True))

@@ -12,7 +12,6 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scenivid"
 LEVEL = {
     "errors": 0,
     "ahead": 0,
-    "cores": 0,
     "colour": 0,
     "aside": 1,
     "locks": 1,
@@ -29,16 +28,11 @@ LEVEL = {
     "styles": 4,
     "temporal": 4,
     "cuts": 4,
-    "stages": 1,
-    "settings": 4,
-    "lanes": 5,
-    "chain": 5,
     "engine": 5,
     "training": 6,
     "evaluation": 6,
     "segments": 6,
-    "jobs": 6,
-    "records": 6,
+    "batch": 6,
     "bench": 6,
     "doctor": 6,
     "cluster": 6,
@@ -65,8 +59,16 @@ def _imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner
+            if not all(_is_module(name) for name in inner):
+                found.add(node.module or "")
     return found
+
+
+def _is_module(name: str) -> bool:
+    place = PACKAGE.parent / name.replace(".", "/")
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scenivid.stages import Stopwatch, running
+from scenivid.engine.stages import Stopwatch, running
 
 
 class _Step:

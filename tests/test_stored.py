@@ -14,13 +14,13 @@ from scenes import pan
 from torch import Tensor
 
 from scenivid import colour
-from scenivid.chain import Chain
 from scenivid.engine import StylizeSettings, stylize
+from scenivid.engine.chain import Chain
+from scenivid.engine.lanes.plane_finish import _draw, with_layout
+from scenivid.engine.stages import Stopwatch
 from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.ink import compose
-from scenivid.lanes.plane_finish import _draw, with_layout
 from scenivid.nets.checkpoint import ModelCard
-from scenivid.stages import Stopwatch
 from scenivid.video.open import open_video
 
 MATRICES = {"bt709": 1, "smpte170m": 6, "bt2020nc": 9}

@@ -16,7 +16,7 @@ from scenivid.cli.progress import metered
 from scenivid.cli.stylize import settings_from
 
 if TYPE_CHECKING:
-    from scenivid.jobs import Job, Result
+    from scenivid.batch.jobs import Job, Result
 
 EXAMPLES = ("scenivid batch examples/ stylized/ --style none",)
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
@@ -34,7 +34,7 @@ def command(context: click.Context, /, source: Path, output: Path, as_json: bool
     What was made from the same source with the same settings is skipped, so the same command goes on after
     a stop. A file that fails is reported and the rest is finished; the status is 1 if any failed.
     """
-    from scenivid.jobs import find_jobs, run_jobs
+    from scenivid.batch.jobs import find_jobs, run_jobs
 
     jobs = find_jobs(source, output, settings_from(options))
     results: list[Result] = []

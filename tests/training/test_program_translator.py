@@ -134,7 +134,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         ("batch=0", "at least 1"),
         ("ema=1.0", "ema"),
         ("lite.dial=true", "dial"),
-        ("weights.gan=-1.0", "weights: gan"),
+        ("weights.gan=-1.0", "weights.gan"),
     ):
         with pytest.raises(ConfigError, match=says):
             load_recipe(Recipe, None, [override])

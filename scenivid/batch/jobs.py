@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenivid import locks
-from scenivid.engine import Report, StylizeSettings, stylize
-from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
-from scenivid.records import (
+from scenivid.batch.records import (
     FOLDER,
     Made,
     Record,
@@ -24,6 +22,8 @@ from scenivid.records import (
     record_path,
     write_record,
 )
+from scenivid.engine import Report, StylizeSettings, stylize
+from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.reading.images import SUFFIXES as IMAGE_SUFFIXES
 

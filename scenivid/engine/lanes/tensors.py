@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from scenivid.cuts import CutDetector
+from scenivid.engine.lanes.plan import Plan, alpha_like, failed
+from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
 from scenivid.frames import Clip, StoredClip, to_float, to_pixels
 from scenivid.ink import inked
-from scenivid.lanes.plan import Plan, alpha_like, failed
-from scenivid.stages import Stage
 from scenivid.styles.finish import at_painting_size, finish
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady

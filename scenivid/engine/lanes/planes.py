@@ -16,11 +16,11 @@ from torch import Tensor
 
 from scenivid import colour
 from scenivid.cuts import CutDetector
+from scenivid.engine.lanes.plan import Plan, failed
+from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.frames import Clip, StoredClip, to_pixels
-from scenivid.lanes.plan import Plan, failed
-from scenivid.stages import Stage
 from scenivid.styles.finish import at_painting_size
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes

@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-from scenivid import cores, stages
-from scenivid.cores import Threads
+from scenivid.engine import cores, stages
+from scenivid.engine.cores import Threads
+from scenivid.engine.lanes import tensors as tensor_lane
+from scenivid.engine.lanes.plan import Plan
+from scenivid.engine.lanes.plane_finish import Finish, as_wanted
+from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
+from scenivid.engine.lanes.tensors import Batch
+from scenivid.engine.settings import StylizeSettings
+from scenivid.engine.stages import Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import Clip, Layout, StoredClip
-from scenivid.lanes import tensors as tensor_lane
-from scenivid.lanes.plan import Plan
-from scenivid.lanes.plane_finish import Finish, as_wanted
-from scenivid.lanes.planes import Frame, Look, Paint, Steady
-from scenivid.lanes.tensors import Batch
-from scenivid.settings import StylizeSettings
-from scenivid.stages import Stage, Stopwatch
 from scenivid.styles.finish import painting_size
 from scenivid.styles.stylizer import LiteStylizer, Stylizer, blend_for
 from scenivid.styles.tiling import auto_tile

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scenivid import colour
+from scenivid.engine.lanes.plan import Plan, alpha_like
+from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
 from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.ink import LOCAL, TINT, compose
-from scenivid.lanes.plan import Plan, alpha_like
-from scenivid.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
 from scenivid.styles.finish import GuideStats, finish_line, finish_plane
 from scenivid.temporal.planes import Planes
 

@@ -13,12 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from scenivid.chain import Chain
-from scenivid.cores import set_up
 from scenivid.devices import resolve_device
+from scenivid.engine.chain import Chain
+from scenivid.engine.cores import set_up
+from scenivid.engine.settings import StylizeSettings
+from scenivid.engine.stages import Stopwatch
 from scenivid.frames import Clip, StoredClip
-from scenivid.settings import StylizeSettings
-from scenivid.stages import Stopwatch
 from scenivid.styles.onnx_style import OnnxOptions
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.info import VideoInfo

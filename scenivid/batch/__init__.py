@@ -1,0 +1,1 @@
+"""Many files: which there are, which are done, one after the other."""
