@@ -278,3 +278,35 @@ TIMES: dict[str, Maker] = {
     "telecined.mpg": telecined,
 }
 """Kinds whose times are hard to tell."""
+
+
+def with_sound(path: Path, codec: str, *words: str) -> Path:
+    """The scene with a tone in this codec."""
+    tone = ("-f", "lavfi", "-i", "sine=440:r=44100:d=1.2")
+    return encoded(path, *H264, "-c:a", codec, "-strict", "-2", *words, scene=(*SCENE, *tone))
+
+
+def with_timecode(path: Path) -> Path:
+    """A timecode track, as cameras and editors write it."""
+    return with_sound(path, "pcm_s16le", "-timecode", "10:00:00:00")
+
+
+def with_cover(path: Path) -> Path:
+    """A cover beside the picture, as music players show it."""
+    picture = path.with_name("cover.png")
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=16x16", "-frames:v", "1", str(picture))
+    plain = with_sound(path.with_name(f"plain{path.suffix}"), "aac")
+    words = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic")
+    ffmpeg("-i", str(plain), "-i", str(picture), *words, str(path))
+    return path
+
+
+def with_lines(path: Path, codec: str) -> Path:
+    """Two subtitles in this codec."""
+    text = path.with_name("lines.srt")
+    text.write_text("1\n00:00:00,100 --> 00:00:00,400\nOne\n\n2\n00:00:00,600 --> 00:00:01,000\nTwo\n")
+    plain = encoded(path.with_name(f"plain{path.suffix}"), *H264)
+    ffmpeg(
+        "-i", str(plain), "-i", str(text), "-map", "0", "-map", "1", "-c:v", "copy", "-c:s", codec, str(path)
+    )
+    return path

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import av
 import make_clips
+import odd_clips
 import pytest
+from av.stream import Disposition
 from identity import copy, packets
 
 from scenivid.errors import InputError
@@ -54,6 +56,36 @@ MADE: dict[str, Callable[[Path], object]] = {
     "damaged.mp4": make_clips.damaged,
     "sound_only.wav": make_clips.sound_only,
 }
+KINDS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "timecode.mov": (".mov", odd_clips.with_timecode),
+    "timecode_of.mov": (".mp4", odd_clips.with_timecode),
+    "cover.mp4": (".mp4", odd_clips.with_cover),
+    "cover_of.mp4": (".mov", odd_clips.with_cover),
+    "cover_in.mp4": (".mkv", odd_clips.with_cover),
+    "adpcm_ms.avi": (".mp4", partial(odd_clips.with_sound, codec="adpcm_ms")),
+    "adpcm_in.avi": (".mkv", partial(odd_clips.with_sound, codec="adpcm_ms")),
+    "a_law.avi": (".mp4", partial(odd_clips.with_sound, codec="pcm_alaw")),
+    "wma.mkv": (".mov", partial(odd_clips.with_sound, codec="wmav2")),
+    "pcm_u8.mkv": (".mp4", partial(odd_clips.with_sound, codec="pcm_u8")),
+    "aac.mp4": (".webm", partial(odd_clips.with_sound, codec="aac")),
+    "truehd.mkv": (".mp4", partial(odd_clips.with_sound, codec="truehd")),
+    "eac3.ts": (".mov", partial(odd_clips.with_sound, codec="eac3")),
+    "subrip.mkv": (".mp4", partial(odd_clips.with_lines, codec="srt")),
+    "ass.mkv": (".mov", partial(odd_clips.with_lines, codec="ass")),
+    "mov_text.mp4": (".mkv", partial(odd_clips.with_lines, codec="mov_text")),
+    "wrapped.ts": (".mp4", odd_clips.wrapped),
+    "wrapped_in.ts": (".mkv", odd_clips.wrapped),
+    "joined.ts": (".mp4", odd_clips.joined),
+    "wmv.wmv": (".mp4", odd_clips.wmv),
+    "divx.avi": (".mp4", odd_clips.divx),
+    "xvid_packed.avi": (".mp4", odd_clips.xvid_packed),
+    "no_offsets.flv": (".mp4", odd_clips.flv_without_offsets),
+    "hevc_radl.ts": (".mp4", odd_clips.hevc_radl),
+    "hevc_rasl.ts": (".mkv", odd_clips.hevc_rasl),
+    "h264_open.ts": (".mp4", odd_clips.h264_open),
+    "interlaced.mp4": (".mp4", odd_clips.interlaced),
+}
+"""Files that people have, and to what they are copied: what can't go along as it is, is changed and said."""
 BAD = {"corrupted.mp4", "zero_frames.mp4", "truncated.mp4", "no_index.mp4", "damaged.mp4", "sound_only.wav"}
 """Sources for which one clear line is the right result."""
 REAL = [
@@ -107,6 +139,14 @@ def table() -> Iterator[list[Row]]:
 def test_made_clip(tmp_path: Path, table: list[Row], name: str) -> None:
     MADE[name](tmp_path / name)
     table.append(_copied(tmp_path / name, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_kind_of_file(tmp_path: Path, table: list[Row], name: str) -> None:
+    suffix, make = KINDS[name]
+    make(tmp_path / name)
+    table.append(_carried(tmp_path / name, tmp_path / f"copy{suffix}"))
 
 
 @pytest.mark.slow
@@ -167,6 +207,85 @@ def _copied(source: Path, folder: Path) -> Row:
         "bit-exact",
         "; ".join(notes),
     )
+
+
+def _carried(source: Path, output: Path) -> Row:
+    """Every frame at its time, every track in some form, or a note that says why not."""
+    notes = copy(source, output, crf=12)
+    with open_video(source, "pyav") as reader:
+        before = [pts for clip in reader.clips(8) for pts in clip.pts]
+    made = probe(output)
+    after = _times(output, made.stream_index)
+    assert len(before) == len(after) and min(after) >= 0
+    gaps = [a - after[0] - (b - before[0]) for a, b in zip(after, before, strict=True)]
+    assert max(map(abs, gaps)) <= Fraction(1, 1000)
+    moved = after[0] - before[0]
+    assert abs(moved) <= Fraction(1, 1000) or any("all times are moved on" in note for note in notes)
+
+    heard = []
+    for one, other in zip(_tracks(source, "audio"), _tracks(output, "audio"), strict=True):
+        (codec, data, begin, length), (kept, same, start, lasts) = one, other
+        assert abs(start - begin - moved) <= Fraction(1, 40) and abs(lasts - length) <= Fraction(1, 10)
+        if kept == codec:
+            assert len(same) == len(data)  # AAC of a stream loses the headers that only streams need
+            assert all(a.endswith(b) for a, b in zip(data, same, strict=True))
+            heard.append(f"{codec}: {len(data)} packets identical")
+        else:
+            assert any(f"audio track ({codec})" in note and "was encoded" in note for note in notes)
+            heard.append(f"{codec} → {kept}, as long")
+    written = [_lines(path) for path in (source, output)]
+    assert [line for line, _ in written[0]] == [line for line, _ in written[1]]
+    assert all(abs(b - a - moved) <= Fraction(1, 500) for (_, a), (_, b) in zip(*written, strict=True))
+    assert _covers(source) == _covers(output)
+    clocks = [_timecodes(path) for path in (source, output)]
+    assert clocks[0] == clocks[1]
+    extra = [f"{len(written[0])} subtitles"] * bool(written[0]) + ["cover"] * len(_covers(source)) + clocks[0]
+    return Row(
+        source.name,
+        output.suffix,
+        f"{len(before)} = {len(after)}",
+        "equal" if not any(gaps) else f"≤ {float(max(map(abs, gaps)) * 1000):.2f} ms",
+        ", ".join(heard + extra) or "none",
+        f"{made.width}×{made.height}",
+        notes="; ".join(notes),
+    )
+
+
+def _tracks(path: Path, kind: str) -> list[tuple[str, list[bytes], Fraction, Fraction]]:
+    """Of each track: codec, packets, begin and length in seconds."""
+    with av.open(str(path)) as container:
+        codecs = [s.codec_context.codec.canonical_name for s in container.streams if s.type == kind]
+        units = [s.codec_context.sample_rate for s in container.streams if s.type == kind]
+    found = []
+    for codec, data, rate in zip(codecs, packets(path, kind), units, strict=True):
+        with av.open(str(path)) as container:
+            frames = list(container.decode(audio=len(found)))
+        length = Fraction(sum(frame.samples for frame in frames), rate)
+        found.append((codec, [each for each, _, _ in data], frames[0].pts * frames[0].time_base, length))
+    return found
+
+
+def _lines(path: Path) -> list[tuple[str, Fraction]]:
+    with av.open(str(path)) as container:
+        shown = [packet for s in container.streams.subtitles for packet in container.demux(s)]
+        return [
+            ("".join(rect.dialogue.decode() for rect in packet.decode()), packet.pts * packet.time_base)
+            for packet in shown
+            if packet.size > 2
+        ]
+
+
+def _covers(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        covers = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
+        return [bytes(packet) for s in covers for packet in container.demux(s) if packet.size]
+
+
+def _timecodes(path: Path) -> list[str]:
+    with av.open(str(path)) as container:
+        return [
+            s.metadata["timecode"] for s in container.streams if "timecode" in s.metadata and s.type == "data"
+        ]
 
 
 def _why(color: ColorInfo) -> str:

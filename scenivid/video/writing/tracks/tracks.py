@@ -17,8 +17,8 @@ from av.stream import Stream
 from scenivid.video.container import open_container
 from scenivid.video.formats import Container
 from scenivid.video.info import VideoInfo
+from scenivid.video.reading.times.clock import Clock, clock_of, continuous, may_restart
 from scenivid.video.writing.tracks.choice import Choice, Track, choose
-from scenivid.video.writing.tracks.clock import RESTARTING, Clock
 from scenivid.video.writing.tracks.copied import clean, twin
 from scenivid.video.writing.tracks.timecode import later
 from scenivid.video.writing.tracks.window import Window
@@ -45,7 +45,7 @@ class Tracks:
         self._source: InputContainer | None = None
         self._choice = Choice()
         self._cover_targets: list[tuple[Stream, bytes]] = []
-        self._clock: Clock | None = None
+        self._clock = Clock()
         self._packets: Iterator[Packet[Any]] = iter(())
         self._waiting: Packet[Any] | None = None
         if info.container == "frames":
@@ -56,9 +56,10 @@ class Tracks:
             )
             return
         self._source = open_container(info.path)
-        if self._source.format.name in RESTARTING:
-            self._clock = Clock()
         try:
+            if may_restart(self._source):
+                with open_container(info.path) as again:
+                    self._clock = clock_of(again, info.stream_index)
             self._choice = choose(self._source, info, container)
         except BaseException:
             self.close()
@@ -143,13 +144,11 @@ class Tracks:
             yield packet
         if self._source is None or not self._tracks:
             return
-        if begin is not None:
+        if begin is not None and not self._clock.breaks:  # else the same time may come twice
             with contextlib.suppress(FFmpegError, OSError):  # else all before it is read and dropped
                 begin = max(begin - _SEEK_AHEAD, self._info.start)
                 self._source.seek(int(begin * av.time_base))
         streams = [track.stream for track in self._tracks.values()]
-        if self._clock is not None:  # the picture may be the first that starts again
-            streams.append(self._source.streams[self._info.stream_index])
         self._packets = self._demuxed(streams)
         self._waiting = next(self._packets, None)
 
@@ -177,7 +176,7 @@ class Tracks:
     def _demuxed(self, streams: list[Stream]) -> Iterator[Packet[Any]]:
         """Packets with times, in the order of the source; damaged places are passed over."""
         assert self._source is not None
-        reading = self._source.demux(streams)
+        reading = continuous(self._source.demux(streams), self._clock)
         for failures in itertools.count():
             try:
                 for packet in reading:
@@ -189,21 +188,19 @@ class Tracks:
                     reason = exc.strerror or exc
                     self._choice.notes.append(f"{self._info.path}: sound and subtitles end early ({reason})")
                     return
-                reading = self._source.demux(streams)
+                reading = continuous(self._source.demux(streams), self._clock)
         if failures:
             self._choice.notes.append(f"{self._info.path}: {failures} damaged places in sound or subtitles")
 
     def _timed(self, packet: Packet[Any]) -> bool:
-        """Give the packet both its times; False for one without any, or of no track that goes along."""
+        """Give the packet both its times; False for one without any."""
         if packet.dts is None:
             packet.dts = packet.pts
         if packet.dts is None:
             return False
-        if self._clock is not None:
-            self._clock(packet)
         if packet.pts is None:
             packet.pts = packet.dts
-        return packet.stream.index in self._tracks and not _gap(packet)
+        return not _gap(packet)
 
     def _add(self, output: OutputContainer, indices: range) -> None:
         for index in indices:
