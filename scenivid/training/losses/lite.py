@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+from functools import lru_cache
+
+import torch
 from torch import Tensor
 
 MARGIN = 8
@@ -30,7 +32,7 @@ def reconstruction(output: Tensor, target: Tensor, vivid: float = 0.0) -> dict[s
     return {
         "pixel": toned.abs().mean(),
         "edges": edges,
-        "colour": F.avg_pool2d(toned, 8).abs().mean(),
+        "colour": _means(toned, 8).abs().mean(),
         "sharpness": (_steepness(output) - _steepness(target)).abs().mean(),
     }
 
@@ -44,14 +46,30 @@ def lines(output: Tensor, target: Tensor) -> dict[str, Tensor]:
     slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     return {
         "line": (error.abs() * (1 + _LINES * target)).mean() + slopes,
-        "line_amount": (F.avg_pool2d(output.clamp(0, 1) ** 2, 8) - F.avg_pool2d(target**2, 8)).abs().mean(),
+        "line_amount": _means(output.clamp(0, 1) ** 2 - target**2, 8).abs().mean(),
     }
 
 
 def _steepness(image: Tensor) -> Tensor:
     """4 × 4 means of |∂x| + |∂y|."""
     across, down = image.diff(dim=-1).abs(), image.diff(dim=-2).abs()
-    return F.avg_pool2d(across[..., :-1, :], 4) + F.avg_pool2d(down[..., :-1], 4)
+    return _means(across[..., :-1, :], 4) + _means(down[..., :-1], 4)
+
+
+def _means(image: Tensor, side: int) -> Tensor:
+    """Means of side × side squares; what doesn't fill one is left out. Two matrix products: on CPUs several times
+    as fast, there and back, as pooling."""
+    rows, columns = (_pool(length, side).to(image) for length in image.shape[-2:])
+    return rows.T @ image @ columns
+
+
+@lru_cache
+def _pool(length: int, side: int) -> Tensor:
+    """[length, length // side]: column i takes the mean of `side` entries."""
+    count = length // side
+    pool = torch.zeros(length, count)
+    pool[: count * side] = torch.eye(count).repeat_interleave(side, 0) / side
+    return pool
 
 
 def inner(image: Tensor) -> Tensor:

@@ -138,7 +138,9 @@ class LiteProgram:
             _start(self.net, recipe.start)
         self.net.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True
+        )
         self.eye: EfficientNetLite0 | None = None
         if recipe.weights.perceptual or recipe.weights.adversarial:
             self.eye = load_efficientnet(self.device).to(memory_format=torch.channels_last)
@@ -213,8 +215,9 @@ class LiteProgram:
         return grid([source, inked(target, ink), inked(output, ink)])
 
     def _compared(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        losses = reconstruction(inner(output[:, :3]), inner(target[:, :3]), self.recipe.vivid)
-        return losses | (lines(inner(output[:, 3:]), inner(target[:, 3:])) if self.net.params.line else {})
+        output, target = inner(output).contiguous(), inner(target)
+        losses = reconstruction(output[:, :3], target[:, :3], self.recipe.vivid)
+        return losses | (lines(output[:, 3:], target[:, 3:]) if self.net.params.line else {})
 
     def _moved(self, source: Tensor, index: int) -> tuple[Tensor, SyntheticMotion | None]:
         """The crops, followed by moved ones, and how these were moved."""
