@@ -22,8 +22,12 @@ def test_everything_is_painted_where_the_run_looks(tmp_path: Path, monkeypatch: 
         picture = Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
         picture.rotate(90 * number).save(tmp_path / "photos" / f"{number}.png")
     settings = [
-        f"photos={tmp_path / 'photos'}", "pairs.size=64", "pairs.views=1", "pairs.short_side=[80,100]", "crop=64",
-    ]  # fmt: skip
+        f"photos={tmp_path / 'photos'}",
+        "pairs.size=64",
+        "pairs.views=1",
+        "pairs.short_side=[80,100]",
+        "crop=64",
+    ]
     recipe = ROOT / "train/recipes/cel.toml"
     words = ["paint_pairs.py", "--recipe", str(recipe), "--out", str(tmp_path / "run")]
     for setting in settings:

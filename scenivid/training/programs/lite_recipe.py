@@ -27,7 +27,7 @@ class Weights:
     sharpness: float = 0.0
     """L1 between 4 × 4 means of gradient magnitudes: as crisp as the painting, wherever the strokes fall."""
     line: float = 1.0
-    """L1 of the line field, weighted towards lines, with its slopes."""
+    """L1 and squares of the line field, weighted towards lines, with its slopes."""
     line_amount: float = 1.0
     """L1 of 8 × 8 means of the squared line field: as many and as strong lines as the painter draws."""
     temporal: float = 1.0
