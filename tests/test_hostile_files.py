@@ -206,3 +206,21 @@ def test_the_smallest_videos_are_stylized_or_refused_in_one_line(
         said = capfd.readouterr().err
         assert "Traceback" not in said and "a fault of" not in said, said
         assert status == 0 or said.startswith("error: ")
+
+
+def test_a_second_picture_of_unknown_codec_is_left_out_with_a_note(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.flv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("flv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    body = b"\x1f" + bytes(20)  # a key frame of codec 15, which is none
+    tag = b"\x09" + struct.pack(">I", len(body))[1:] + b"\x00\x00\x50\x00" + bytes(3) + body
+    path.write_bytes(path.read_bytes() + tag + struct.pack(">I", len(tag)))
+    assert _status("stylize", path, tmp_path / "out.mp4", "--style", "none") == 0
+    assert "1 other video track (unknown) left out" in capfd.readouterr().err

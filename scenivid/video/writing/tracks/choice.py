@@ -88,7 +88,9 @@ def choose(source: InputContainer, info: VideoInfo, container: Container) -> Cho
             else:
                 left_out.setdefault("cover", []).append(name_of(stream))
         elif isinstance(stream, VideoStream):
-            left_out.setdefault("other video", []).append(f"{stream.width}x{stream.height}")
+            known = stream.codec_context is not None  # else it has no size either
+            size = f"{stream.width}x{stream.height}" if known else "unknown"
+            left_out.setdefault("other video", []).append(size)
         elif stream.type == "data" and "timecode" in stream.metadata:
             choice.timecode = stream.metadata["timecode"]
             if not container.exact_end:
