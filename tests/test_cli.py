@@ -145,3 +145,10 @@ def test_times_are_exact() -> None:
 def test_the_help_names_the_default_consistency(capsys: pytest.CaptureFixture[str]) -> None:
     assert _status("stylize", "--help") == 0
     assert f"[default: {DEFAULT_CONSISTENCY}]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["stylize", "", "out.mp4"], ["stylize", "in.mp4", ""], ["probe", ""]])
+def test_an_empty_name_is_wrong_usage(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2

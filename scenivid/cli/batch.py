@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, progress_options, stylize_options
+from scenivid.cli.options import Command, Name, progress_options, stylize_options
 from scenivid.cli.progress import metered
 from scenivid.cli.stylize import settings_from
 
@@ -23,8 +23,8 @@ _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
 
 
 @click.command("batch", cls=Command, examples=EXAMPLES)
-@click.argument("source", metavar="IN_DIR", type=click.Path(path_type=Path))
-@click.argument("output", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN_DIR", type=Name())
+@click.argument("output", metavar="OUT_DIR", type=Name())
 @stylize_options
 @progress_options
 @click.pass_context

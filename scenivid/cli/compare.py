@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command
+from scenivid.cli.options import Command, Name
 
 
 @click.command(
     "compare", cls=Command, examples=("scenivid compare examples/clip.mp4 examples/clip.mp4 side.mp4",)
 )
-@click.argument("first", metavar="A", type=click.Path(path_type=Path))
-@click.argument("second", metavar="B", type=click.Path(path_type=Path))
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("first", metavar="A", type=Name())
+@click.argument("second", metavar="B", type=Name())
+@click.argument("output", metavar="OUT", type=Name())
 @click.option("--stacked", is_flag=True, help="One above the other instead of side by side.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 def command(first: Path, second: Path, output: Path, stacked: bool, overwrite: bool) -> None:

@@ -31,6 +31,19 @@ class Command(click.Command):
                 formatter.write(f"  {example}\n")
 
 
+class Name(click.Path):
+    """A path, which has a name: the empty one would stand for the folder one is in."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        """The path; a usage error for an empty one."""
+        if not str(value):
+            self.fail("the name is empty")
+        return super().convert(value, param, context)
+
+
 class Seconds(click.ParamType):  # type: ignore[type-arg]
     """A time: seconds (12.5), or [hours:]minutes:seconds (1:02:03.5)."""
 

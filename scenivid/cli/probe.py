@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command
+from scenivid.cli.options import Command, Name
 
 
 @click.command("probe", cls=Command, examples=("scenivid probe examples/clip.mp4",))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Name())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def command(file: Path, as_json: bool) -> None:
     """Show size, timing, colour and tracks of a video FILE or a folder of frames."""
@@ -36,7 +37,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else round(float(value), 6)
     if isinstance(value, Path):
-        return str(value)
+        return os.fsencode(value).decode(errors="backslashreplace")  # a name may be no UTF-8
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

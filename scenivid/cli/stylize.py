@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Seconds, progress_options, stylize_options
+from scenivid.cli.options import Command, Name, Seconds, progress_options, stylize_options
 from scenivid.cli.progress import shown
 
 EXAMPLES = (
@@ -20,8 +20,8 @@ EXAMPLES = (
 
 
 @click.command("stylize", cls=Command, examples=EXAMPLES)
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=Name())
+@click.argument("output", metavar="OUTPUT", type=Name())
 @stylize_options
 @progress_options
 @click.option("--start", type=Seconds(), help="Begin this long after the first frame.")

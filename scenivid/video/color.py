@@ -138,12 +138,21 @@ def color_info(
     full_range = (
         rgb or color_range == _FULL or layout.name.startswith("yuvj") or (gray and color_range != _LIMITED)
     )
+    remarks = []
+    wide = "bt2020" in {PRIMARIES.get(primaries), name.removesuffix("nc").removesuffix("c")}
+    if wide and transfer not in TRANSFERS:
+        remarks.append("BT.2020 colour without a transfer curve: taken for SDR; HDR would come out flat")
+    elif not tagged and primaries not in PRIMARIES and width >= 3840 and bits(layout) > 8:
+        remarks.append(
+            f"no colour tags: taken for {name}, though a 10-bit picture of this size may be BT.2020"
+        )
     return ColorInfo(
         matrix=name,
         full_range=full_range,
         primaries=PRIMARIES.get(primaries) or _PRIMARIES_OF.get(name, "bt709"),
         transfer=TRANSFERS.get(transfer) or _TRANSFER_OF.get(name, "bt709"),
         tagged=tagged,
+        remarks=tuple(remarks),
     )
 
 

@@ -13,6 +13,7 @@ from typing import IO
 import av
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -49,7 +50,7 @@ def open_container(
         InputError: missing, not permitted, or no container that holds its own media.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
-    limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
+    limits = {} if max_pixels is None else decoder_limits(max_pixels)
     try:
         return av.open(
             pipe or address(path),
@@ -120,7 +121,12 @@ def check_size(stream: VideoStream, path: Path, max_pixels: int) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
         raise too_large(path, width, height, max_pixels)
-    stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    stream.codec_context.options = decoder_limits(max_pixels)
+
+
+def decoder_limits(max_pixels: int) -> dict[str, str]:
+    """Options that keep FFmpeg from making much larger pictures than asked for; it counts rows padded."""
+    return {"max_pixels": str(min(2**31 - 1, 2 * max_pixels + 2**16))}
 
 
 def too_large(path: Path, width: int, height: int, max_pixels: int) -> InputError:
@@ -131,6 +137,17 @@ def too_large(path: Path, width: int, height: int, max_pixels: int) -> InputErro
     )
 
 
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """What decodes `stream`: for VP8 and VP9 with transparency, which FFmpeg's own decoders drop, libvpx."""
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return stream.codec_context
+    context = av.CodecContext.create(name, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.options = stream.codec_context.options
+    return context
+
+
 def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
     """Decode up to the first frame; the container stands somewhere after it.
 
@@ -138,13 +155,14 @@ def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> V
         InputError: there is none, or it is damaged.
     """
     stream.thread_type = "SLICE"  # frame threads would first fill themselves
+    decoder = decoder_of(stream)
     failed: av.FFmpegError | OSError | None = None
     packets = 0
     try:
         for packet in container.demux(stream):
             packets += packet.size > 0
             try:
-                for frame in packet.decode():
+                for frame in decoder.decode(packet):
                     return frame
             except av.FFmpegError as exc:
                 failed = exc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
 from scenivid.video.color import bits, color_info, has_alpha
-from scenivid.video.info import AudioInfo, VideoInfo
+from scenivid.video.info import AudioInfo, ColorInfo, VideoInfo
 
 _MICROSECOND = Fraction(1, 1_000_000)
 _CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "444", (4, 1): "422", (4, 4): "420"}
@@ -39,6 +40,8 @@ def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, 
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
     )
+    if _dolby_vision_5(stream, frame, color):
+        color = replace(color, remarks=(*color.remarks, _DOLBY_VISION_5))
     rotation, _ = orientation(frame, path)
     upright = rotation in (0, 180)
     aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -120,6 +123,24 @@ _ORIENTATIONS = {
     (0, 1, 1, 0): (270, True),
     (0, 0, 0, 0): (0, False),
 }
+
+
+_DOLBY_VISION_5 = (
+    "Dolby Vision profile 5 without a picture for other displays: its colours come out green and violet;"
+    " convert it to HDR10 or SDR first"
+)
+
+
+def _dolby_vision_5(stream: VideoStream, frame: VideoFrame, color: ColorInfo) -> bool:
+    """Whether the samples are in Dolby's own colours (IPT), which have no tag."""
+    if color.tagged or color.hdr:
+        return False
+    try:
+        side_data = cast(Mapping[Type, Buffer], frame.side_data)
+        known = any(side_data.get(kind) for kind in (Type.DOVI_METADATA, Type.DOVI_RPU_BUFFER))
+    except ValueError:
+        known = False
+    return known or stream.codec_context.codec_tag in {"dvh1", "dvhe", "dav1"}
 
 
 def _transparent(frame: VideoFrame) -> bool:

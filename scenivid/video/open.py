@@ -14,8 +14,10 @@ from scenivid.errors import ConfigError, InputError
 from scenivid.frames import Clip
 from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe
+from scenivid.video.heif import is_grid
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import images
+from scenivid.video.reading.animated import describe_webp, is_moving_webp, webp_reader
 from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
@@ -37,6 +39,8 @@ def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
     how = how or ReadSettings()
     if is_pipe(path):
         raise InputError(f"{path}: a pipe can't be looked at without using it up")
+    if is_moving_webp(path):
+        return describe_webp(path, how)[0]
     if _is_frames(path):
         return images.describe_frames(path, how)
     return _probe(path, how)[0]
@@ -74,6 +78,8 @@ def open_video(
         return images.images_reader(info, _image_window(info, start, duration), how)
     if how.rate_hz is not None:
         raise ConfigError(f"{path} has frame times of its own: --fps is for folders of frames")
+    if is_moving_webp(path):
+        return webp_reader(path, start, duration, how)
     if is_pipe(path):
         if decoder == "decord" or start or duration is not None:
             raise InputError(f"{path}: a pipe can only be read whole, and only by --decoder pyav")
@@ -106,6 +112,11 @@ def _is_frames(path: Path) -> bool:
 
 def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
     with open_container(path, max_pixels=how.max_pixels) as container:
+        if is_grid(path):
+            raise InputError(
+                f"{path}: a photograph stored as a grid of tiles, of which only one would be read:"
+                " save it as PNG or JPEG first"
+            )
         stream = video_stream(container, path)
         check_size(stream, path, how.max_pixels)
         frame = first_frame(container, stream, path)

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
-from scenivid.video.container import is_pipe
+from scenivid.video.container import decoder_of, is_pipe
 from scenivid.video.reading.times.clock import Clock, continuous
 
 _log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def decode(
         InputError: the data end in an error, and there is nothing to call.
     """
     packets = continuous(container.demux(stream), clock or Clock())
+    decoder = decoder_of(stream)
     began = False
     while True:
         try:
@@ -46,7 +47,7 @@ def decode(
         except (av.FFmpegError, OSError) as exc:
             if failed is not None and began:
                 failed()
-                yield from stream.codec_context.decode(None)  # what it still holds
+                yield from decoder.decode(None)  # what it still holds
                 return
             hint = "; an MP4 with its index at the end can't be piped: save it first" if is_pipe(path) else ""
             raise InputError(f"{path}: can't be read to its end ({exc.strerror}){hint}") from exc
@@ -55,7 +56,7 @@ def decode(
         if not packet.size and packet.pts is not None:
             continue  # an empty sample; the decoder would take it for the end
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except av.FFmpegError as exc:
             _log.debug("%s: the packet at pts %s can't be decoded: %s", path, packet.pts, exc.strerror)
             if began and failed is not None:  # before the first frame: a recording that begins mid-way

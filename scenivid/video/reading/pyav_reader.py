@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip, StoredClip
-from scenivid.video.container import check_size, open_container, open_pipe, video_stream
+from scenivid.video.container import check_size, decoder_limits, open_container, open_pipe, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of, storable, stored_clips_of
@@ -141,13 +141,13 @@ def _frames(
     """The frames of the window, in order, with their times."""
     index = window.start
     if not timeline.counted:
-        index = yield from _matched(info, timeline, window)
+        index = yield from _matched(info, timeline, window, how)
         if index >= window.stop:
             return
         # A frame didn't come. Decoding everything tells whether it is lost or its packet's time was wrong.
         truth = counted(info.path, info.stream_index, info.rate_hz, timeline.clock)
         if len(truth) == len(timeline):
-            yield from _counted(info, timeline, range(index, window.stop))
+            yield from _counted(info, timeline, range(index, window.stop), how)
             return
         lost = max(1, len(timeline) - len(truth))
         at = milliseconds(timeline.seconds(index))
@@ -155,10 +155,10 @@ def _frames(
         _lost(info, text, index, at, lost, how, findings)
         first = bisect_right(truth.pts, timeline.pts[index - 1]) if index > window.start else window.start
         last = bisect_right(truth.pts, timeline.pts[window.stop - 1])
-        yield from _counted(info, truth, range(first, last))
+        yield from _counted(info, truth, range(first, last), how)
         return
     given = 0
-    for frame in _counted(info, timeline, window):
+    for frame in _counted(info, timeline, window, how):
         given += 1
         yield frame
     if given < len(window):
@@ -178,14 +178,16 @@ def _lost(
     findings.damage(text + (f", and {lost - 1} more" if lost > 1 else ""), lost)
 
 
-def _matched(info: VideoInfo, timeline: Timeline, window: range) -> Generator[VideoFrame, None, int]:
+def _matched(
+    info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings
+) -> Generator[VideoFrame, None, int]:
     """Frames that come at the times of their packets; returns the first that doesn't, or the window's end."""
     first, last = timeline.pts[window.start], timeline.pts[window.stop - 1]
     known = set(timeline.pts)
     seek = len(timeline.keys_before(first)) > 1 and not timeline.clock.breaks
     index = window.start if seek else 0
     with open_container(info.path) as container:
-        stream = _stream(container, info)
+        stream = _stream(container, info, how)
         if seek:
             decoded = _decoded_from(container, stream, info, timeline, first)
         else:
@@ -204,12 +206,12 @@ def _matched(info: VideoInfo, timeline: Timeline, window: range) -> Generator[Vi
     return max(index, window.start)
 
 
-def _counted(info: VideoInfo, timeline: Timeline, window: range) -> Iterator[VideoFrame]:
+def _counted(info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings) -> Iterator[VideoFrame]:
     """Frames known by their number, decoded from the beginning."""
     if not window:
         return
     with open_container(info.path) as container:
-        stream = _stream(container, info)
+        stream = _stream(container, info, how)
         # The same packets fail as when they were counted.
         decoded = decode(container, stream, info.path, timeline.clock, lambda: None)
         for index, frame in enumerate(decoded):
@@ -222,10 +224,11 @@ def _counted(info: VideoInfo, timeline: Timeline, window: range) -> Iterator[Vid
                 return
 
 
-def _stream(container: InputContainer, info: VideoInfo) -> VideoStream:
+def _stream(container: InputContainer, info: VideoInfo, how: ReadSettings) -> VideoStream:
     stream = container.streams[info.stream_index]
     assert isinstance(stream, VideoStream)
     stream.thread_type = "AUTO"
+    stream.codec_context.options = decoder_limits(how.max_pixels)
     return stream
 
 
