@@ -99,7 +99,7 @@ def test_a_pipe_into_which_nobody_writes_is_given_up(here: Path, monkeypatch: py
 def test_a_pipe_into_which_somebody_writes_is_read(shelf: Shelf, here: Path) -> None:
     data = shelf.take(make_clips.plain, ".mkv").path.read_bytes()
     os.mkfifo(here / "x.mkv")
-    writer = threading.Thread(target=(here / "x.mkv").write_bytes, args=(data,))
+    writer = threading.Thread(target=(here / "x.mkv").write_bytes, args=(data,), daemon=True)
     writer.start()
     with open_video(here / "x.mkv") as reader:
         assert sum(map(len, reader.clips(5))) == make_clips.FRAMES

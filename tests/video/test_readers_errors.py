@@ -142,7 +142,7 @@ def feed(fifo: Path, data: bytes) -> threading.Thread:
         with fifo.open("wb") as pipe:
             pipe.write(data)
 
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=write, daemon=True)
     thread.start()
     return thread
 

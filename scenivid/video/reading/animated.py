@@ -26,6 +26,8 @@ _MILLISECOND = Fraction(1, 1000)
 
 def is_moving_webp(path: Path) -> bool:
     """Whether `path` is a WebP of more than one frame, by its header."""
+    if not path.is_file():  # a pipe can be read only once
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(21)
