@@ -20,11 +20,12 @@ else:
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {"train": ("training", "perception"), "eval": ("evaluation", "perception"), "onnx": ("styles",),
+         "openvino": ("styles",),
          "pairs": ("training",)}  # fmt: skip
 """The rooms of the package whose code may use an extra."""
 TOOLS = {"ruff", "mypy", "setuptools"}
 """Commands, imported by nobody."""
-NOT_FOR_DIS = {"torchvision", "open_clip", "timm", "lpips", "matplotlib", "decord", "onnxruntime"}
+NOT_FOR_DIS = {"torchvision", "open_clip", "timm", "lpips", "matplotlib", "decord", "onnxruntime", "openvino"}
 
 
 def _normal(name: str) -> str:
@@ -91,7 +92,7 @@ def test_stylizing_with_dis_loads_nothing_that_it_doesnt_use(tmp_path: Path) -> 
     code = (
         "import sys\nfrom scenivid.cli import _run\n"
         f"assert _run(['stylize', 'examples/clip.mp4', {str(tmp_path / 'out.mp4')!r}, '--duration', '0.08',"
-        " '--decoder', 'pyav', '--flow', 'dis', '--device', 'cpu'], debug=True) == 0\n"
+        " '--decoder', 'pyav', '--flow', 'dis', '--device', 'cpu', '--engine', 'torch'], debug=True) == 0\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

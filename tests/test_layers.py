@@ -13,6 +13,7 @@ LEVEL = {
     "errors": 0,
     "ahead": 0,
     "colour": 0,
+    "cores": 0,
     "aside": 1,
     "locks": 1,
     "progress": 1,

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from scenivid.engine import cores, stages
-from scenivid.engine.cores import Threads
+from scenivid import cores
+from scenivid.cores import Threads, set_up
+from scenivid.engine import stages
 from scenivid.engine.lanes import tensors as tensor_lane
 from scenivid.engine.lanes.plan import Plan
 from scenivid.engine.lanes.plane_finish import Finish, as_wanted
@@ -24,6 +25,7 @@ from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import Clip, Layout, StoredClip
+from scenivid.styles.engines.choice import with_engine
 from scenivid.styles.finish import painting_size
 from scenivid.styles.stylizer import LiteStylizer, Stylizer, blend_for
 from scenivid.styles.tiling import auto_tile
@@ -96,6 +98,10 @@ class Chain:
         if tile == "auto":
             tile = auto_tile(*small, batch, stylizer.bytes_per_pixel, device)
         threads = cores.divide(isinstance(stylizer, LiteStylizer))
+        engine = "torch"
+        if device.type == "cpu" and not isinstance(tile, int):
+            with set_up(threads):
+                stylizer, engine = with_engine(stylizer, settings.engine, small, threads, notes)
         plan = Plan(
             size,
             small,
@@ -113,6 +119,7 @@ class Chain:
             "batch": batch,
             "tile": plan.tile or "none",
             "paint": f"{small[1]}x{small[0]}",
+            "engine": engine,
         }
         row: list[Stage]
         if tensors:

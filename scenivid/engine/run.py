@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from scenivid.cores import set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
-from scenivid.engine.cores import set_up
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
 from scenivid.frames import Clip, StoredClip

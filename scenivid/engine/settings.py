@@ -35,6 +35,8 @@ class StylizeSettings:
     """Frames translated at once."""
     tile: int | Literal["auto", "none"] = "auto"
     """Side of a tile in pixels."""
+    engine: str = "auto"
+    """What runs lite networks on the CPU: torch, openvino, onnx, or the fastest that is installed."""
     paint: int | Literal["auto", "full"] = "auto"
     """Shorter side, in pixels, at which larger frames are painted before they are finished at full size;
     'auto': what the style was trained for."""

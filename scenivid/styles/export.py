@@ -31,7 +31,7 @@ TOLERANCE = 1e-3
 _OPSET = 18
 
 
-class _Unit(nn.Module):
+class Unit(nn.Module):
     """A style network with [0, 1] at both ends."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -72,11 +72,11 @@ def export_onnx(name_or_path: str, path: Path) -> float:
         raise OutputError(f"{path} should end in .onnx")
     network, card = load_checkpoint(find(name_or_path))
     multiple = int(getattr(network, "multiple", 1))
-    unit = _Unit(network).eval()
+    unit = Unit(network).eval()
     numbers = {"paint": card.paint, "ink": card.ink}
     with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
         draft = Path(scratch) / "model.onnx"
-        _trace(unit, multiple, draft)
+        trace(unit, multiple, draft)
         model = onnx.load(str(draft))
         for key, value in (
             ("scenivid_range", "unit"),
@@ -94,7 +94,8 @@ def export_onnx(name_or_path: str, path: Path) -> float:
     return difference
 
 
-def _trace(unit: nn.Module, multiple: int, path: Path) -> None:
+def trace(unit: nn.Module, multiple: int, path: Path) -> None:
+    """Write a network as ONNX: "image" in, "styled" out, any N, H and W; see `export_onnx`."""
     example = torch.rand(2, 3, 4 * multiple, 6 * multiple)
     dim: Any = torch.export.Dim
     shape = {0: dim("batch"), 2: multiple * dim("rows", min=2), 3: multiple * dim("columns", min=2)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -92,6 +92,8 @@ class LiteStylizer:
     dtype: torch.dtype
     strength: float = 1.0
     """What the network paints at: less than 1 only if it has a dial that was turned down."""
+    run: Callable[[Tensor], Tensor] | None = None
+    """The network in another engine: whole frames of one size, [1, 3, H, W], on the CPU."""
 
     @property
     def multiple(self) -> int:
@@ -120,6 +122,8 @@ class LiteStylizer:
         self, image: Tensor, cuts: Sequence[bool], state: StyleState | None, tile: int | None
     ) -> tuple[Tensor, StyleState | None]:
         padded, padding = pad(image, self.multiple)
+        if self.run is not None and tile is None:
+            return unpad(torch.cat([self.run(frame) for frame in torch.split(padded, 1)]), padding), None
         padded = padded.contiguous(memory_format=torch.channels_last)
         if tile is not None:
             styled = run_tiled(self._run, padded, tile, self.radius, self.multiple)
