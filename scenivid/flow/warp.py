@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_CUBIC = 0.55
+CUBIC = 0.55
 """-a of the cubic kernel; 0.5 is Catmull-Rom. At 0.55 the gain of a half-pixel shift is just below 1."""
 
 
@@ -34,7 +34,7 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     # Torch's cubic has a = -0.75, whose gain above 1 grows into ringing when a frame is resampled again and
     # again. On one axis, Keys' cubic with any a is (1 + a/0.75) * smoothstep + (-a/0.75) * torch's.
     smooth = _sample(pixels, _smoothstep(x), _smoothstep(y), "bilinear")
-    return torch.lerp(smooth, _sample(pixels, x, y, "bicubic"), _CUBIC / 0.75).to(image.dtype)
+    return torch.lerp(smooth, _sample(pixels, x, y, "bicubic"), CUBIC / 0.75).to(image.dtype)
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:

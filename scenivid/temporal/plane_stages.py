@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenivid.flow.consistency import Motion, estimate_motion
+from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.dis import Dis
-from scenivid.flow.filters import enlarge
-from scenivid.flow.warp import resize_flow
-from scenivid.temporal.planes import PlaneMotion, Planes, State, check_finite
-from scenivid.temporal.steady import Memory, steady
+from scenivid.temporal.plane_steady import SteadyPlanes
+from scenivid.temporal.planes import PlaneMotion, Planes, State
+
+__all__ = ["MotionPlanes", "SteadyPlanes"]
 
 
 class MotionPlanes:
@@ -56,63 +56,6 @@ class MotionPlanes:
     def restore(self, state: State) -> None:
         """Go on from what `state` once returned."""
         self._last = torch.from_numpy(np.asarray(state["last"], np.float32)) if state else None
-
-
-class SteadyPlanes:
-    """`steady` over planes: luma and line at full size, chroma at half."""
-
-    def __init__(self, height: int, width: int, consistency: float) -> None:
-        """Args:
-        height, width: of the frames, any.
-        consistency: 0 returns each frame itself, 1 follows the past as long as the source allows.
-        """
-        self._size = (height, width)
-        self._consistency = consistency
-        self._memory: Memory | None = None
-
-    def step(self, source: Planes, styled: Planes, motion: PlaneMotion | None, cut: bool) -> Planes:
-        """Steady one frame.
-
-        Args:
-            source: the frame before stylisation, without line; only read.
-            styled: its stylised planes, which the result overwrites.
-            motion: from `MotionPlanes.step`, or any other at any size; None only where `cut` is true or
-                nothing is remembered.
-            cut: a new shot begins: forget.
-
-        Returns:
-            The planes of `styled`, steadied.
-
-        Raises:
-            InputError: the stylised frame isn't finite; the memory is as before.
-        """
-        check_finite(styled)
-        if cut or motion is None:
-            self._memory = None
-        field = None
-        if motion is not None:
-            flow = torch.from_numpy(motion.flow).permute(2, 0, 1)[None]
-            field = Motion(
-                resize_flow(flow, self._size),
-                enlarge(torch.from_numpy(motion.confidence)[None, None], self._size),
-            )
-        out, self._memory = steady(_rgb(source), _rgb(styled), self._memory, field, self._consistency)
-        red, green, blue = out[0].numpy()
-        luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-        styled.luma[:] = luma
-        for plane, colour, scale in ((styled.chroma[0], blue, 1.8556), (styled.chroma[1], red, 1.5748)):
-            full = torch.from_numpy((colour - luma) / scale)[None, None]
-            plane[:] = torch.nn.functional.interpolate(full, plane.shape, mode="area")[0, 0].numpy()
-        return styled
-
-    def state(self) -> State:
-        """What is remembered, as named arrays; empty at the beginning of a shot."""
-        return {} if self._memory is None else {k: v.numpy() for k, v in vars(self._memory).items()}
-
-    def restore(self, state: State) -> None:
-        """Go on from what `state` once returned."""
-        arrays = {name: torch.from_numpy(np.asarray(array)) for name, array in state.items()}
-        self._memory = Memory(**arrays) if arrays else None
 
 
 def _rgb(frame: Planes) -> Tensor:

@@ -1,17 +1,16 @@
 """Causal temporal coherence: each stylised frame keeps what its predecessors agreed on.
 
-Along the motion of the source, two layers of the output are carried on and brought up to date:
+Along the motion of the source, a recursive mean of the stylised frames y is carried on and kept up to date:
 
-    mean      m ← m + r (y − m)            colours and structure: a recursive mean of the stylised frames y
-    texture   τ ← g (√(1−r) τ' + √r (y − m))   fine detail that the mean averages away; weights and a gain
-                                           that keep its variance, so that texture neither pops nor fades;
-                                           the luma of m + τ stays in the range of y's 3×3 pixels (TAA)
-    output    o = m + τ, its detail given the local contrast of y, averaged over time: nothing blurs
+    m ← m' + r (y − m')        m' is m moved, and given the change of light that the source has gone through
+    o = m + κ₁ m₁ + κ₂ m₂      m₁, m₂: two bands of m's detail, made as strong as y's detail that follows m
 
-The rate r is small where the source looks like the source the history was made from, and 1 where it
-doesn't (disocclusion, wrong flow, change of light). That source is carried along with the same rates, so a
-slow change adds up until it is seen: no drift, no ghosts. Blending and clipping after Karis 2014 (temporal
-anti-aliasing); consistency of a black-box stylisation through the source as in Lai et al. 2018.
+The rate r is small where the motion is trusted, and 1 where it isn't (disocclusion, wrong flow) or where the
+light has changed by more than a gain explains. What moves by fractions of a pixel is resampled and wears, so
+that its history is kept shorter. Blending along the motion after Karis 2014 (temporal anti-aliasing);
+consistency of a black-box stylisation through the source as in Lai et al. 2018.
+
+These are the reference formulas, for tensors on any device; `plane_steady` has the same for planes on a CPU.
 """
 
 from __future__ import annotations
@@ -21,61 +20,59 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scenivid.flow.consistency import Motion, estimate_motion, likeness
-from scenivid.flow.filters import (
-    average,
-    detail,
-    enlarge,
-    gradient_square,
-    luma,
-    mean3,
-    range3,
-    slope,
-    steepness,
-)
+from scenivid.errors import InputError
+from scenivid.flow.consistency import Motion, estimate_motion
+from scenivid.flow.filters import average, enlarge, mean3, slope
 from scenivid.flow.warp import resize_flow, warp
 
 DEFAULT_CONSISTENCY = 0.7
 """Brings a strongly flickering network near its source's own steadiness and keeps its sharpness."""
-_FINE = 8
-"""Pixels: details smaller than about two of these are texture, the rest is colour."""
-_LOOSE_PX = 0.4
-"""Misplacement of the history, in half-size pixels, that the source check forgives."""
-_LIGHT = 0.012
-"""Difference of mean colour, in [0, 1], at which trust has fallen to 1/e."""
-_CALM = 0.975
-"""Share of the stylised frames' contrast aimed at where they don't flicker; more would flicker more."""
-_MOST_GAIN = 1.25
-"""How much detail may be strengthened or weakened to have the contrast of the stylised frames."""
-_FLICKERS = 1 / 6
-"""Fine luma that varies over time by this share of its local range begins to count as flickering texture;
-at twice this share it does wholly. Edges out of place by a fraction of a pixel stay below."""
-_SLACK = 2.0
-"""How far beyond the range flickering texture may lie, in its standard deviations."""
-_LEAST_PACE = 0.05
-"""Below it a still scene would take hundreds of frames to follow a change of style."""
-_OLDEST = 1000.0
+AREA = 8
+"""Side in pixels of the areas over which light and contrast are judged; smaller details are sharpened."""
+OLDEST = 1000.0
 """Frames; beyond this, age makes no difference."""
+MOST_GAIN = 0.25
+"""By how much a band of detail may be strengthened."""
+LEAST_LIGHT = 0.007
+"""Relative change of light that is left to the mean: the flicker of a codec is no change of light."""
+MOST_LIGHT = 0.25
+"""Relative change of light that is followed by a gain; beyond it the history is wrong."""
+DARK = 0.02
+"""Added to both sides of the ratio of two colours, in [0, 1]."""
+LIGHT = 0.05
+"""Difference between the light now and when the history was made, at which trust has fallen to 1/e."""
+LOOSE = 0.1
+"""Misplacement of the history, in areas, that the check of the light forgives."""
+SPREAD = 1
+"""How many times the source's colours are averaged over 3×3 areas: carrying them on wears them less."""
+WIDE = 4
+"""How many times more for gains: light changes smoothly."""
+FAINT = 1e-6
+"""Square of detail, averaged over an area, that is nothing."""
+_STILL_FLOOR, _STILL_POWER = 0.0025, 1.615
+_MOVING_FLOOR, _MOVING_POWER = 0.1, 0.87
+MOVING_PX = 0.3
+"""Pixels a frame from which on resampling wears the history as much as it ever does."""
 
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What `steady` carries from frame to frame, all float32."""
+    """What `steady` carries from frame to frame, all float32. Areas are 8×8 pixels, sides rounded up."""
 
     source: Tensor
     """Previous source frame, [1, 3, H, W] in [0, 1]."""
     output: Tensor
-    """Previous steadied frame, [1, 3, H, W] in [0, 1]."""
+    """Previous steadied frame, [1, 3 or 4, H, W] in [0, 1]."""
     mean: Tensor
-    """The recursive mean of the stylised frames, [1, 3, H, W]."""
-    texture: Tensor
-    """The fine detail that goes with `mean`, [1, 3, H, W]."""
-    gains: Tensor
-    """Factors that two bands of detail had for their contrast, at 1/8 of the size, [1, 2, h, w]."""
+    """The recursive mean of the stylised frames: luma, Cb, Cr and maybe the line, [1, 3 or 4, H, W]."""
     reference: Tensor
-    """The source that `mean` was made from, averaged with the same rates, half size, [1, 3, h, w]."""
+    """The source averaged with the same rates and gains, RGB of areas, [1, 3, h, w]."""
+    light: Tensor
+    """The source averaged with the same rates, as it was: RGB of areas, [1, 3, h, w]."""
     age: Tensor
-    """Number of frames for which each place has been seen, ≥ 1, half size, [1, 1, h, w]."""
+    """For how many frames each place has been seen, ≥ 1, half size, [1, 1, ⌈H/2⌉, ⌈W/2⌉]."""
+    contrast: Tensor
+    """For luma, and the line if there is one, `_followed`, averaged over time: [1, 4 or 8, h, w]."""
 
 
 def steady(
@@ -87,187 +84,180 @@ def steady(
 
     Args:
         source: the frame before stylisation, [1, 3, H, W], float in [0, 1].
-        styled: the same frame stylised, same shape.
+        styled: the same frame stylised, same shape, or with a line field as fourth channel.
         memory: what the call for the previous frame returned; None at the first frame of a shot.
         motion: from `source` to the previous source; None takes nothing to move.
         consistency: 0 returns `styled` itself, 1 follows the past as long as the source allows.
 
     Returns:
-        The steadied frame, dtype of `styled`, in [0, 1], and the memory for the next frame.
+        The steadied frame, dtype of `styled`, in [0, 1], and the memory for the next frame. A frame that
+        isn't finite poisons both: see `check_styled`.
     """
     now, frame = source.float(), styled.float()
-    small = average(now, 2)
+    planes, light_now = _planes(frame), _spread(average(now, AREA), SPREAD)
     if memory is None or consistency <= 0:
-        texture, age = torch.zeros_like(frame), torch.ones_like(small[:, :1])
-        gains = torch.ones_like(average(small[:, :2], _FINE // 2))
-        return styled, Memory(now, frame, frame, texture, gains, small, age)
+        age = torch.ones_like(average(now[:, :1], 2))
+        contrast = torch.full_like(light_now[:, :1], FAINT).expand(-1, 4 * (planes.shape[1] - 2), -1, -1)
+        return styled, Memory(now, frame, planes, light_now, light_now, age, contrast)
     if motion is None:
         motion = estimate_motion(None, now, memory.source)
-    flow = resize_flow(motion.flow, (small.shape[-2], small.shape[-1]))
-    past_small = warp(torch.cat((memory.reference, memory.age), 1), flow, "cubic")
-    reference, age = past_small[:, :3], past_small[:, 3:]
-    trust = (
-        average(motion.confidence, 2) * likeness(small, reference, _LOOSE_PX) * _same_light(small, reference)
-    )
-    trust = torch.minimum(trust, mean3(trust))
-    age = (age.clamp(min=1) * trust + 1).clamp(max=_OLDEST)
-    rate = _rate(flow, consistency)
-    keep, hold = trust * (1 - torch.maximum(1 / age, rate)), trust * (1 - rate)
-    reference = torch.lerp(small, reference, keep)
+    half = (memory.age.shape[-2], memory.age.shape[-1])
+    coarse = resize_flow(motion.flow, (light_now.shape[-2], light_now.shape[-1]))
+    fields = warp(torch.cat((memory.reference, memory.light, memory.contrast), 1), coarse)
+    reference, light, contrast = fields[:, :3], fields[:, 3:6], fields[:, 6:]
 
-    past = warp(torch.cat((memory.mean, memory.texture), 1), motion.flow, "cubic")
-    weights = enlarge(torch.cat((keep, hold), 1), (now.shape[-2], now.shape[-1]))
-    fine = detail(luma(frame), _FINE)
-    mean, texture, flickers = _merge(frame, fine, *past.chunk(2, dim=1), *weights.chunk(2, dim=1))
-    size = (memory.gains.shape[-2], memory.gains.shape[-1])
-    before = warp(memory.gains, resize_flow(motion.flow, size))
-    output, gains = _crisp(mean + texture, fine, before, average(keep, _FINE // 2), flickers)
+    confidence = average(motion.confidence, 2)
+    gain = _light_gain(light_now, reference, average(confidence, AREA // 2))
+    past = _lit(warp(memory.mean, motion.flow, "cubic"), gain)
+    trust = confidence * enlarge(_same_light(light_now, light), half)
+    trust = torch.minimum(trust, mean3(trust))
+    flow = resize_flow(motion.flow, half)
+    age = (warp(memory.age, flow).clamp(min=1) * trust + 1).clamp(max=OLDEST)
+    keep = trust * (1 - torch.maximum(1 / age, _rate(flow, consistency)))
+
+    mean = torch.lerp(planes, past, enlarge(keep, (now.shape[-2], now.shape[-1])))
+    share = average(keep, AREA // 2)
+    reference, light = torch.lerp(light_now, reference * gain, share), torch.lerp(light_now, light, share)
+    crisp, contrast = _crisp(mean, planes, contrast, share)
 
     same = (now == memory.source).all()
-    output = torch.where(same, memory.output, output)
+    output = torch.where(same, memory.output, _colours(crisp).clamp(0, 1))
     mean = torch.where(same, memory.mean, mean)
-    texture = torch.where(same, memory.texture, texture)
-    return output.to(styled.dtype), Memory(now, output, mean, texture, gains, reference, age)
+    return output.to(styled.dtype), Memory(now, output, mean, reference, light, age, contrast)
 
 
-def _same_light(source: Tensor, reference: Tensor) -> Tensor:
-    """1 where the mean colours of small areas agree, falling to 0: sees slow changes of light beneath noise.
+def check_styled(styled: Tensor) -> None:
+    """Ask this before `steady` of what a network gave; waits for the device.
+
+    Raises:
+        InputError: NaN or infinity; such a frame must not be remembered.
+    """
+    if not bool(torch.isfinite(styled.sum(dtype=torch.float32))):
+        raise InputError("the stylised frame holds values that are no numbers (NaN or infinity)")
+
+
+def rates(consistency: float) -> tuple[float, float]:
+    """Share of the current frame in the output where the history is trusted: of what is still, of what moves.
+
+    Both fall from 1 at 0 to a floor at 1, below which the past would rule for hundreds of frames or, where
+    it is resampled at each of them, wear.
+    """
+    return _STILL_FLOOR ** (consistency**_STILL_POWER), _MOVING_FLOOR ** (consistency**_MOVING_POWER)
+
+
+def _rate(flow: Tensor, consistency: float) -> Tensor:
+    """`rates` by place, [1, 1, h, w]; the flow is [1, 2, h, w] in half-size pixels."""
+    still, moving = rates(consistency)
+    speed_px = 2 * flow.square().sum(dim=1, keepdim=True).sqrt()
+    rate: Tensor = still * (moving / still) ** (speed_px / MOVING_PX).clamp(max=1)
+    return rate
+
+
+def _light_gain(light: Tensor, reference: Tensor, confidence: Tensor) -> Tensor:
+    """What the light of each area has been multiplied by since `reference`, for each colour.
 
     Args:
-        source, reference: [1, 3, h, w], half size.
+        light, reference: RGB of areas, [1, 3, h, w].
+        confidence: in the motion, [1, 1, h, w].
+
+    Returns:
+        [1, 3, h, w]; 1 where the change is less than noise and codecs cause.
+    """
+    weight = confidence + 1e-3
+    stack = _spread(torch.cat((light * weight, reference * weight, weight), 1), WIDE)
+    now, before = stack[:, :3] / stack[:, 6:], stack[:, 3:6] / stack[:, 6:]
+    change = (now + DARK) / (before + DARK) - 1
+    followed: Tensor = change.clamp(-MOST_LIGHT, MOST_LIGHT) - change.clamp(-LEAST_LIGHT, LEAST_LIGHT)
+    return 1 + followed
+
+
+def _lit(past: Tensor, gain: Tensor) -> Tensor:
+    """Multiply the colours of areas by `gain`, and their luma and chroma contrast by the gain of luma."""
+    low = average(past[:, :3], AREA)
+    factor = _luma(gain)
+    offset = _planes(_colours(low) * (gain - 1)) - (factor - 1) * low
+    size = (past.shape[-2], past.shape[-1])
+    lit = past[:, :3] * enlarge(factor, size) + enlarge(offset, size)
+    return torch.cat((lit, past[:, 3:]), 1)
+
+
+def _spread(image: Tensor, times: int) -> Tensor:
+    for _ in range(times):
+        image = mean3(image)
+    return image
+
+
+def _same_light(light: Tensor, before: Tensor) -> Tensor:
+    """1 where areas have the colours that the history was made under, falling to 0: gains explain no more.
+
+    Args:
+        light, before: RGB of areas, [1, 3, h, w].
 
     Returns:
         [1, 1, h, w].
     """
-    colours, wanted = average(reference, _FINE // 2), average(source, _FINE // 2)
-    error = (wanted - colours).abs().mean(dim=1, keepdim=True)
-    excess = (error - slope(wanted) * _LOOSE_PX / (_FINE // 2)).clamp(min=0)
-    return enlarge(torch.exp(-(excess / _LIGHT).square()), (source.shape[-2], source.shape[-1]))
+    error = (light - before).abs().mean(dim=1, keepdim=True)
+    excess = (error - slope(light) * LOOSE).clamp(min=0)
+    return torch.exp(-(excess / LIGHT).square())
 
 
-def _rate(flow: Tensor, consistency: float) -> Tensor:
-    """Share of the current frame in the output, where the history is trusted.
+def _crisp(mean: Tensor, wanted: Tensor, contrast: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the mean the local contrast that averaging and resampling wear down, in two bands of its detail.
 
-    With p = (1 − consistency)^1.4: p² where nothing moves, up to p where things move a pixel a frame or
-    more, since there resampling and the flow's errors wear the history out.
+    Not part of the history: it would add up there.
 
     Args:
-        flow: [1, 2, h, w], in half-size pixels.
+        mean, wanted: planes of the history and of the stylised frame, [1, 3 or 4, H, W].
+        contrast: `_followed` of the past, moved, [1, 4 or 8, h, w].
+        keep: share of the past in the new `contrast`, [1, 1, h, w].
 
     Returns:
-        [1, 1, h, w] in 0..1; 1 if consistency is 0.
+        The crisp planes, and the contrast.
     """
-    pace = max((1 - min(consistency, 1.0)) ** 1.4, _LEAST_PACE)
-    speed_px = 2 * flow.square().sum(dim=1, keepdim=True).sqrt()
-    rate: Tensor = pace ** (2 - speed_px.clamp(max=1))
-    return rate
+    size = (mean.shape[-2], mean.shape[-1])
+    crisp, sums = [mean[:, :1], mean[:, 1:3], mean[:, 3:]], []
+    for part, channel in enumerate([0, 3][: mean.shape[1] - 2]):
+        soft, fine = _bands(mean[:, channel : channel + 1])
+        soft_wanted, fine_wanted = _bands(wanted[:, channel : channel + 1])
+        found = torch.cat((_followed(soft_wanted, soft), _followed(fine_wanted, fine)), 1)
+        found = torch.lerp(found, contrast[:, 4 * part : 4 * part + 4], keep)
+        gain = ((found[:, ::2] + FAINT) / (found[:, 1::2] + FAINT) - 1).clamp(0, MOST_GAIN)
+        low, high = enlarge(gain, size).chunk(2, dim=1)
+        crisp[2 * part] = crisp[2 * part] + low * soft + high * fine
+        sums.append(found)
+    return torch.cat(crisp, 1), torch.cat(sums, 1)
 
 
-def _merge(
-    frame: Tensor, fine: Tensor, past: Tensor, texture: Tensor, keep: Tensor, hold: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Bring the moved past up to date with the current frame.
+def _followed(wanted: Tensor, there: Tensor) -> Tensor:
+    """How strongly `wanted` follows `there`, by area: the regression's Σwt and Σt², [1, 2, h, w].
 
-    Args:
-        frame: the stylised frame, [1, 3, H, W].
-        fine: its luma detail, [1, 1, H, W].
-        past, texture: the mean and the texture, moved, [1, 3, H, W].
-        keep: share of the past in the mean, 0..1, [1, 1, H, W].
-        hold: share of the past in the texture's variance, 0..1, [1, 1, H, W].
-
-    Returns:
-        The new mean, its texture, their sum in [0, 1]; and where texture flickers, 0..1, at 1/_FINE of the
-        size, [1, 1, h, w].
+    What flickers in `wanted` doesn't follow: unlike a ratio of contrasts, this strengthens no noise.
     """
-    size = (frame.shape[-2], frame.shape[-1])
-    fresh = frame + (1 - keep) * enlarge(_tint(past - frame, keep), size)
-    mean = torch.lerp(fresh, past, keep)
-
-    change = detail(fresh - past, _FINE)
-    novelty = keep * change  # detail of the frame that the new mean lacks
-    texture = texture - (1 - keep) * change  # what the past has beyond the new mean
-    texture = hold.sqrt() * texture + (1 - hold).sqrt() * novelty
-
-    grey, grey_novelty = luma(texture), luma(novelty)
-    plain = detail(luma(mean), _FINE)
-    least, most = range3(fine)
-    varies = enlarge(mean3(average(grey_novelty.square(), 2)).sqrt(), size)
-    flickers = (varies / (most - least + 1e-4) / _FLICKERS - 1).clamp(0, 1)
-    slack = _SLACK * varies * flickers
-    light = (plain + grey).clamp(least - slack, most + slack) - plain
-    # What doesn't flicker is structure, which the mean has already; the bound of `_gain` is reached soon.
-    most_gain = 1 + _MOST_GAIN * flickers
-    light_gain = torch.minimum(enlarge(_gain(grey_novelty, light, keep), size), most_gain)
-    tint, tint_novelty = texture - grey, novelty - grey_novelty
-    tint_gain = torch.minimum(enlarge(_gain(tint_novelty, tint, keep), size), most_gain)
-    texture = light_gain * light + tint_gain * tint
-    whole = (mean + texture - texture.mean(dim=(2, 3), keepdim=True)).clamp(0, 1)  # texture holds no colour
-    return mean, whole - mean, average(flickers, _FINE)
+    return mean3(average(torch.cat((wanted * there, there * there), 1), AREA))
 
 
-def _crisp(
-    image: Tensor, wanted: Tensor, before: Tensor, keep: Tensor, flickers: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Give `image` the local contrast of the stylised frames, which averaging and resampling wear down.
-
-    In two bands, since they cost the finest detail the most. Not part of the history: it would add up there.
-
-    Args:
-        image: what the history says, [1, 3, H, W].
-        wanted: luma detail of the stylised frame, [1, 1, H, W].
-        before: the gains of the two bands in the past, moved, at 1/_FINE of the size, [1, 2, h, w].
-        keep: share of the past in the new gains, [1, 1, h, w].
-        flickers: where texture flickers, 0..1, [1, 1, h, w].
-
-    Returns:
-        The crisp image in [0, 1], and the gains.
-    """
-    there = detail(luma(image), _FINE)
-    soft, soft_wanted = mean3(there), mean3(wanted)
-    fine, fine_wanted = there - soft, wanted - soft_wanted
-    found = torch.cat((soft.abs(), steepness(fine)), 1)
-    aim = torch.cat((soft_wanted.abs(), steepness(fine_wanted)), 1)
-    ratio = (
-        (_CALM + (1 - _CALM) * mean3(flickers))
-        * (mean3(average(aim, _FINE)) + 1e-4)
-        / (mean3(average(found, _FINE)) + 1e-4)
-    )
-    gains = torch.lerp(ratio.clamp(1 / _MOST_GAIN, _MOST_GAIN), before, keep)
-    low, high = enlarge(gains, (image.shape[-2], image.shape[-1])).chunk(2, dim=1)
-    return (image - there + soft * low + fine * high).clamp(0, 1), gains
+def _bands(plane: Tensor) -> tuple[Tensor, Tensor]:
+    """Detail beyond areas: what 3×3 means keep of it, and the rest."""
+    there = plane - enlarge(average(plane, AREA), (plane.shape[-2], plane.shape[-1]))
+    soft = mean3(there)
+    return soft, there - soft
 
 
-def _gain(novelty: Tensor, texture: Tensor, keep: Tensor) -> Tensor:
-    """Factor that brings the texture to the contrast it has in the current frame, at 1/_FINE of the size.
-
-    The mean holds a share (1 − keep)/(1 + keep) of the variance of a texture drawn afresh at each frame; this
-    one must bring the rest, 2 keep/(1 + keep), and the novelty has keep times that.
-    """
-    shared = (1 - keep) / ((1 + keep) * keep.clamp(min=0.05))
-    wanted = gradient_square(novelty) * (1 + shared)
-    ratio = mean3(average(wanted, _FINE)) / (mean3(average(gradient_square(texture), _FINE)) + 1e-7)
-    return ratio.sqrt().clamp(max=_MOST_GAIN)
+def _luma(image: Tensor) -> Tensor:
+    red, green, blue = image[:, :1], image[:, 1:2], image[:, 2:3]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _tint(difference: Tensor, keep: Tensor) -> Tensor:
-    """The smooth colour flicker of the trusted surroundings, to take out of places without history.
+def _planes(image: Tensor) -> Tensor:
+    """RGB, maybe with a line, to luma, Cb and Cr (BT.709), the line as it is."""
+    luma = _luma(image)
+    blue, red = (image[:, 2:3] - luma) / 1.8556, (image[:, :1] - luma) / 1.5748
+    return torch.cat((luma, blue, red, image[:, 3:]), 1)
 
-    Normalised averages over growing windows, the smaller ones first.
 
-    Args:
-        difference: past − frame, [1, 3, H, W].
-        keep: trust in it, 0..1, [1, 1, H, W].
-
-    Returns:
-        Offset to add to the frame, at 1/_FINE of the size.
-    """
-    total, weight = average(difference * keep, _FINE), average(keep, _FINE)
-    size = (total.shape[-2], total.shape[-1])
-    offset, known = torch.zeros_like(total), torch.zeros_like(weight)
-    for _ in range(3):
-        total, weight = mean3(total), mean3(weight)
-        offset = offset + (1 - known) * enlarge(total, size)
-        known = known + (1 - known) * enlarge(weight, size)
-        total, weight = average(total, 3), average(weight, 3)
-    # Where all around is in doubt as well, the light has changed and the frame is right.
-    return offset / known.clamp(min=0.05) * (2 * known - 1).clamp(0, 1)
+def _colours(planes: Tensor) -> Tensor:
+    """The inverse of `_planes`."""
+    luma = planes[:, :1]
+    blue, red = luma + 1.8556 * planes[:, 1:2], luma + 1.5748 * planes[:, 2:3]
+    green = (luma - 0.2126 * red - 0.0722 * blue) / 0.7152
+    return torch.cat((red, green, blue, planes[:, 3:]), 1)
