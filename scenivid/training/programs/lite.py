@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from scenivid.devices import resolve_device
 from scenivid.frames import to_float
 from scenivid.ink import inked
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
@@ -131,7 +132,7 @@ class LiteProgram:
         self.recipe = recipe
         self.stores = dict(zip((1.0, *recipe.strengths), stores, strict=True))
         self.levels = {strength: store.pairs() for strength, store in self.stores.items()}
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = resolve_device("auto")
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
         if recipe.start is not None:

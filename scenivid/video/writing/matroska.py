@@ -7,12 +7,15 @@ a name that ends in blanks (`ROOM`), and afterwards two elements take their plac
 
 from __future__ import annotations
 
+import io
 import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+from scenivid.video.ebml import element, read_head
 
 _SEGMENT, _CLUSTER, _TRACKS, _TRACK_ENTRY, _VIDEO = 0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xE0
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xB0, 0xBA
@@ -59,7 +62,7 @@ def set_pixel_shape(path: Path, aspect: Fraction) -> bool:
             return False
         body = b"".join(parts)
         if len(body) < tracks.end - tracks.body:  # there was a checksum
-            body = _element(_CRC, zlib.crc32(body).to_bytes(4, "little")) + body
+            body = element(_CRC, zlib.crc32(body).to_bytes(4, "little")) + body
         assert len(body) == tracks.end - tracks.body
         file.seek(tracks.body)
         file.write(body)
@@ -85,10 +88,10 @@ def _reshaped(data: bytes, entry: _Element, video: _Element, aspect: Fraction) -
     parts = []
     for part in _elements(data, entry.body, entry.end):
         if part.id == _VIDEO:
-            parts.append(_element(_VIDEO, kept + display))
+            parts.append(element(_VIDEO, kept + display))
         elif part.id == _NAME:
             name = data[part.body : part.end].rstrip()
-            parts.append(_element(_NAME, name) if name else b"")
+            parts.append(element(_NAME, name) if name else b"")
         elif part.id != _VOID:
             parts.append(data[part.start : part.end])
     body = b"".join(parts)
@@ -97,42 +100,30 @@ def _reshaped(data: bytes, entry: _Element, video: _Element, aspect: Fraction) -
         spare = total - 1 - length - len(body)
         if len(body) + spare >= (1 << 7 * length) - 1 or not (spare == 0 or 2 <= spare < 128):
             continue
-        filling = _element(_VOID, bytes(spare - 2)) if spare else b""
-        return _element(_TRACK_ENTRY, body + filling, length)
+        filling = element(_VOID, bytes(spare - 2)) if spare else b""
+        return element(_TRACK_ENTRY, body + filling, length)
     return None
 
 
 def _elements(data: bytes, begin: int, end: int) -> Iterator[_Element]:
-    at = begin
+    file, at = io.BytesIO(data), begin
     while at < end:
-        start = at
-        number, at = _vint(data, at, marked=True)
-        size, at = _vint(data, at, marked=False)
-        yield _Element(number, start, at, at + size)
+        file.seek(at)
+        head = read_head(file)
+        if head is None:
+            return
+        number, size = head
+        after = end if size is None else file.tell() + size
+        yield _Element(number, at, file.tell(), after)
         if number == _CLUSTER:
             return
-        at += size
+        at = after
 
 
 def _child(data: bytes, parent: _Element, wanted: int) -> _Element | None:
     found = _elements(data, parent.body, min(parent.end, len(data)))
-    return next((element for element in found if element.id == wanted), None)
-
-
-def _vint(data: bytes, at: int, marked: bool) -> tuple[int, int]:
-    """A number of variable length at `at`, and where it ends; an id keeps its length marker."""
-    length = 9 - data[at].bit_length()
-    value = int.from_bytes(data[at : at + length], "big")
-    return value if marked else value & ((1 << 7 * length) - 1), at + length
-
-
-def _element(number: int, body: bytes, length: int | None = None) -> bytes:
-    """`length` is that of the size field; None for the shortest."""
-    while length is None or len(body) >= (1 << 7 * length) - 1:
-        length = 1 if length is None else length + 1
-    size = (len(body) | 1 << 7 * length).to_bytes(length, "big")
-    return number.to_bytes((number.bit_length() + 7) // 8, "big") + size + body
+    return next((part for part in found if part.id == wanted), None)
 
 
 def _number(number: int, value: int) -> bytes:
-    return _element(number, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
+    return element(number, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from scenivid.video.ebml import read_head
+
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _TOP = {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
 _IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0xEC, 0xBF}
@@ -42,11 +44,11 @@ def structure_of(path: Path) -> Structure:
 
 
 def _matroska(file: BinaryIO, length: int) -> Structure:
-    found = _element(file)
+    found = read_head(file)
     if found is None:
         return Structure(whole=False)
     file.seek(found[1] or 0, 1)
-    segment = _element(file)
+    segment = read_head(file)
     if segment is None or segment[0] != _SEGMENT:
         return Structure(whole=False)
     begin, size = file.tell(), segment[1]
@@ -56,7 +58,7 @@ def _matroska(file: BinaryIO, length: int) -> Structure:
         at = file.tell()
         if at >= end:
             return Structure(complete=complete, closed=at == end)
-        element = _element(file)
+        element = read_head(file)
         if element is None or element[0] not in _TOP | _IN_CLUSTER:
             return Structure(whole=False, complete=complete)
         name, size = element
@@ -66,22 +68,6 @@ def _matroska(file: BinaryIO, length: int) -> Structure:
             return Structure(whole=False, complete=complete)
         file.seek(size, 1)
     return Structure(complete=complete)
-
-
-def _element(file: BinaryIO) -> tuple[int, int | None] | None:
-    """Name and size of the EBML element here (size None: up to where it ends); None where there is none."""
-    first = file.read(1)
-    if not first or first[0] < 0x10:
-        return None
-    width = 9 - first[0].bit_length()
-    name = int.from_bytes(first + file.read(width - 1), "big")
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    width = 9 - first[0].bit_length()
-    data = first + file.read(width - 1)
-    size = int.from_bytes(data, "big") & ((1 << 7 * width) - 1)
-    return name, None if size == (1 << 7 * width) - 1 else size
 
 
 def _riff(file: BinaryIO, length: int) -> Structure:
