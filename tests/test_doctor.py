@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -61,3 +63,19 @@ def test_a_second_opencv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "4.12" if name == "opencv-python" else real(name))
     found = _examine(monkeypatch, ["opencv-python-headless"])
     assert "pip uninstall opencv-python" in found["opencv-python"].text
+
+
+def test_what_killed_runs_have_left_is_named_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCENIVID_HOME", str(tmp_path / "home"))
+    (tmp_path / "deep").mkdir()
+    old, new = tmp_path / "deep" / ".old.mp4.ab12.part", tmp_path / ".new.mp4.cd34.part"
+    for path in (old, new):
+        path.touch()
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    with pytest.raises(SystemExit):
+        main(["doctor", str(tmp_path)])
+    said = "".join(capsys.readouterr().out.split())
+    assert ".old.mp4" in said and ".new.mp4" not in said

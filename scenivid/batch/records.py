@@ -20,7 +20,9 @@ from scenivid.styles.zoo import find_here
 from scenivid.video.reading.images import SUFFIXES
 
 FOLDER = ".scenivid"
-_NO_DIFFERENCE = frozenset(("device", "batch", "tile", "decoder", "overwrite", "workers", "resume", "strict"))
+_NO_DIFFERENCE = frozenset(
+    ("batch", "decoder", "device", "max_pixels", "overwrite", "resume", "serial", "strict", "tile", "workers")
+)
 """Settings that don't show in the result."""
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from scenivid.errors import OutputError
@@ -57,7 +57,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], colours: Sequen
     """
     if err and not isinstance(formatter(), _Lines):
         return
-    made = Table(*columns, box=None)
+    made = Table(*(Column(name, overflow="fold") for name in columns), box=None)  # a path is never cut
     for index, row in enumerate(rows):
         styles = [colours[index] if colours else "", *[""] * len(row)]
         made.add_row(*(Text(clean(cell), style) for cell, style in zip(row, styles, strict=False)))
