@@ -183,6 +183,8 @@ def _why_not_opened(path: Path) -> str:
     try:
         with path.open("rb") as file:
             head = file.read(12)
+    except FileNotFoundError:
+        return "no such file" + ("; of numbered frames, give the folder" if "%" in path.name else "")
     except OSError as exc:
         return str(exc.strerror)
     if not head:

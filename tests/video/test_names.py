@@ -104,3 +104,8 @@ def test_a_pipe_into_which_somebody_writes_is_read(shelf: Shelf, here: Path) -> 
     with open_video(here / "x.mkv") as reader:
         assert sum(map(len, reader.clips(5))) == make_clips.FRAMES
     writer.join()
+
+
+def test_a_pattern_of_frames_is_no_file(here: Path) -> None:
+    with pytest.raises(InputError, match="no such file; of numbered frames, give the folder"):
+        open_video(Path("frames/%04d.png"))
