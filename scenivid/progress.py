@@ -76,14 +76,20 @@ class Meter:
     ) -> None:
         self._show, self._unit, self._files, self._clock = show, unit, files, clock
         self._last: State | None = None
+        self._before = 0
         self._took: list[float] = []
         """Seconds of each finished file."""
 
-    def begin(self, name: str, file: int = 1) -> Callable[[int, int | None], None]:
-        """Start counting a file; what is returned takes (done, expected or None)."""
+    def begin(self, name: str, file: int = 1, done: int = 0) -> Callable[[int, int | None], None]:
+        """Start counting a file; what is returned takes (done, expected or None).
+
+        Args:
+            done: what was done before, by a run that this one resumes.
+        """
         self.end()
+        self._before = done
         began = self._clock()
-        times = deque([(began, 0)])
+        times = deque([(began, done)])
 
         def tell(done: int, expected: int | None) -> None:
             now = self._clock()
@@ -109,7 +115,7 @@ class Meter:
         if last is None:
             return
         self._took.append(last.seconds)
-        rate = last.done / last.seconds if last.seconds > 0 else None
+        rate = (last.done - self._before) / last.seconds if last.seconds > 0 else None
         values = asdict(last) | {"rate": rate, "eta_seconds": 0.0, "finished": True}
         if last.file == last.files:
             values["whole_eta_seconds"] = 0.0

@@ -77,3 +77,13 @@ def test_a_failed_file_is_not_finished() -> None:
     meter.drop()
     meter.begin("b.mp4", 2)
     assert not any(state.finished for state in seen)
+
+
+def test_what_an_earlier_run_did_doesnt_count_for_the_rate() -> None:
+    clock, seen, meter = _meter()
+    tell = meter.begin("translator", done=5000)
+    clock.now += 2
+    tell(5010, 6000)
+    assert seen[-1].rate == 5.0 and seen[-1].eta_seconds == 198.0
+    meter.end()
+    assert seen[-1].rate == 5.0

@@ -24,6 +24,7 @@ from scenivid.cli import terminal
 from scenivid.cli.terminal import Mode, clean
 from scenivid.progress import Meter, Show, State
 
+Tell = Callable[[int, int | None], None]
 _PLAIN_S, _JSON_S = 10.0, 1.0
 """Least time between two lines."""
 
@@ -45,10 +46,23 @@ def metered(unit: str = "frames", files: int = 1) -> Iterator[Meter]:
 
 
 @contextmanager
-def shown(title: str, unit: str = "frames") -> Iterator[Callable[[int, int | None], None]]:
-    """The progress of one thing: call what this yields with (done, expected or None)."""
+def shown(title: str, unit: str = "frames", resumed: bool = False) -> Iterator[Tell]:
+    """The progress of one thing: call what this yields with (done, expected or None).
+
+    Args:
+        resumed: the first call may come in the middle; the rate counts from there.
+    """
     with metered(unit) as meter:
-        yield meter.begin(title)
+        tell: Tell | None = None
+
+        def told(done: int, expected: int | None) -> None:
+            nonlocal tell
+            tell = tell or meter.begin(title, done=done if resumed else 0)
+            tell(done, expected)
+
+        if not resumed:
+            tell = meter.begin(title)
+        yield told
         meter.end()
 
 

@@ -66,7 +66,7 @@ def command(
         raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
     module = import_module(f"scenivid.training.programs.{program}")
     settings: Any = load_recipe(module.Recipe, recipe, overrides)
-    with shown(program, unit="steps") as tell:
+    with shown(program, unit="steps", resumed=True) as tell:
         path = module.run(
             settings,
             folder,
