@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scenivid import bench
 from scenivid.cli import main
+from scenivid.engine import bench
 
 CLIP = str(Path(__file__).resolve().parents[1] / "examples" / "clip.mp4")
 

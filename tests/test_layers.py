@@ -34,7 +34,6 @@ LEVEL = {
     "evaluation": 6,
     "segments": 6,
     "batch": 6,
-    "bench": 6,
     "doctor": 6,
     "cluster": 6,
     "cli": 7,

@@ -23,8 +23,8 @@ def command(style: str, device: str, precision: str, repeats: int, clip: Path | 
     """Time decoding, translation, flow and steadying at 960×540 and 1920×1080."""
     import torch
 
-    from scenivid.bench import bench
     from scenivid.devices import resolve_device
+    from scenivid.engine.bench import bench
 
     place = resolve_device(device)
     timings = list(bench(style, place, precision, repeats, clip))

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import ffmpeg as graph
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -57,10 +58,10 @@ def encoded(path: Path, *words: str, scene: tuple[str, ...] = SCENE) -> Path:
 
 def shown_by_ffmpeg(path: Path, stream: int = 0) -> list[float]:
     """Seconds from the first frame to each, as ffmpeg shows them."""
-    text = ffmpeg(
-        *("-i", f"file:{path}", "-map", f"0:{stream}", "-fps_mode", "passthrough"),
-        *("-enc_time_base", "1:90000", "-f", "framecrc", "-"),
+    shown = graph.input(f"file:{path}").output(
+        "-", map=f"0:{stream}", fps_mode="passthrough", enc_time_base="1:90000", format="framecrc"
     )
+    text = graph.run(shown, cmd=imageio_ffmpeg.get_ffmpeg_exe(), capture_stdout=True, quiet=True)[0].decode()
     rows = [line.split(",") for line in text.splitlines() if not line.startswith("#")]
     ticks = [int(row[2]) for row in rows]
     return [(tick - ticks[0]) / 90000 for tick in ticks]
