@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
+from scenivid.video.reading.settings import MAX_PIXELS
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -197,7 +198,7 @@ _STYLIZE: list[Decorator] = [
     click.option("--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True,
                  help="Make whole frames of interlaced footage."),
     click.option("--fps", type=Rate(), help="Frames a second of a folder of frames. [default: 24]"),
-    click.option("--max-pixels", type=click.IntRange(1), default=200_000_000, show_default=True,
+    click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, show_default=True,
                  help="Refuse larger pictures (width x height), by what their header says."),
     click.option("--on-error", type=click.Choice(["stop", "skip", "keep"]), default="stop", show_default=True,
                  help="What a damaged frame does: stop, skip it with a note, or keep the source's."),

@@ -13,16 +13,25 @@ import click
 
 from scenivid.cli import terminal
 from scenivid.cli.options import Command, Name
+from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings
 
 
 @click.command("probe", cls=Command, examples=("scenivid probe examples/clip.mp4",))
 @click.argument("file", type=Name())
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger pictures (width x height), by what their header says.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
-def command(file: Path, as_json: bool) -> None:
+def command(file: Path, max_pixels: int, as_json: bool) -> None:
     """Show size, timing, colour and tracks of a video FILE or a folder of frames."""
     from scenivid.video.open import probe
 
-    values = {key: _plain(value) for key, value in asdict(probe(file)).items() if key != "names"}
+    how = ReadSettings(max_pixels=max_pixels)
+    values = {key: _plain(value) for key, value in asdict(probe(file, how)).items() if key != "names"}
     if as_json:
         click.echo(json.dumps(values))
         return

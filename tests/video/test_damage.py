@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "h264.flv": H264,
     "mpeg4.avi": ("-c:v", "mpeg4", "-bf", "2"),
     "mjpeg.avi": ("-c:v", "mjpeg"),
+    "theora.ogv": ("-c:v", "libtheora"),
     "plain.gif": (),
     "moving.apng": ("-c:v", "apng", "-vf", "scale=56:32"),
     "prores.mov": ("-c:v", "prores_ks", "-vf", "scale=64:48"),
@@ -114,8 +115,7 @@ def test_a_file_cut_short_can_be_used_as_far_as_it_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["h264.mkv", "plain.gif", "h264.flv", "theora.ogv", "moving.apng"])
 def test_a_skeleton_tells_whole_from_broken(tmp_path: Path, name: str) -> None:
-    words = KINDS.get(name, ("-c:v", "libtheora"))
-    path = encoded(tmp_path / name, *words)
+    path = encoded(tmp_path / name, *KINDS[name])
     structure = structure_of(path)
     assert (structure.whole, structure.complete, structure.closed) == (True, True, True)
     data = path.read_bytes()

@@ -26,6 +26,8 @@ from scenivid.video.reading.times.structure import Structure, structure_of
 ONE_TO_ONE = {"h264", "hevc", "vvc", "vp9", "av1", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png", "apng"}
 """Codecs in which each packet is one frame. In others (hidden VP8 frames, packed MPEG-4 B-frames,
 dropped frames) a packet without a frame is no damage, and its time may be another frame's."""
+_NEVER_SILENT = {"theora", "wmv1", "wmv2", "msmpeg4v2", "msmpeg4v3", "h263", "flv1", "cinepak", "qtrle"}
+"""Codecs of other containers and times in which a packet without a frame is damage as well."""
 _TRUSTED = (
     "mov,",
     "matroska,",
@@ -130,8 +132,9 @@ def read_timeline(path: Path, stream_index: int, head: VideoFrame, rate_hz: Frac
         end = _announced_end(container, stream)
     if timeline is None:
         timeline = counted(path, stream_index, rate_hz, clock)
-        missing = _entries(path, stream_index, structure)
-        announced = len(timeline) + len(timeline.failures) + missing if missing else None
+        came = len(timeline) + len(timeline.failures)
+        missing = _missing(path, stream_index, structure, came)
+        announced = came + missing if missing else None
         timeline = replace(
             timeline, structure=structure, incomplete=not structure.complete, announced=announced
         )
@@ -152,19 +155,21 @@ def _announced_end(container: InputContainer, stream: VideoStream) -> Fraction |
     return length
 
 
-def _entries(path: Path, stream_index: int, structure: Structure) -> int:
-    """How many more packets the index of the file lists than there are."""
+def _missing(path: Path, stream_index: int, structure: Structure, came: int) -> int:
+    """How many more packets there are, or should be by the file's index, than frames `came` of them."""
     with open_container(path) as container:
         stream = container.streams[stream_index]
         listed = structure.frames or 0
         if container.format.name.startswith(("avi", "mov,")):
             listed = max(listed, len(stream.index_entries))
-        if not listed:
+        silent = stream.codec_context.codec.canonical_name in _NEVER_SILENT
+        if not listed and not silent:
             return 0
         try:
-            return max(0, listed - sum(packet.size > 0 for packet in container.demux(stream)))
+            packets = sum(packet.size > 0 for packet in container.demux(stream))
         except (av.FFmpegError, OSError):
             return 0
+        return max(0, listed - packets) + (max(0, packets - came) if silent else 0)
 
 
 def counted(path: Path, stream_index: int, rate_hz: Fraction, clock: Clock) -> Timeline:
