@@ -154,6 +154,16 @@ def test_a_log_file_that_can_not_be_written_is_one_line(
     assert capsys.readouterr().err.startswith("error: --log-file")
 
 
+def test_a_log_is_never_appended_to_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "in.mp4"
+    video.write_bytes(b"\0\0\0\x1cftypisom")
+    os.mkfifo(tmp_path / "pipe")
+    for place in (video, tmp_path / "pipe"):
+        assert _status("stylize", video, tmp_path / "out.mp4", "--log-file", place) == 1
+        assert "is no text file" in capsys.readouterr().err
+    assert video.stat().st_size == 12
+
+
 def test_the_lines_of_progress_keep_their_distance(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.configure()
     with metered() as meter:

@@ -90,8 +90,10 @@ def also_to(path: Path) -> None:
     """Append every message to a file as well.
 
     Raises:
-        OutputError: it can't be written.
+        OutputError: it can't be written, or what is there is no text (the video itself, say).
     """
+    if path.is_fifo() or (path.is_file() and _other(path)):
+        raise OutputError(f"--log-file {path} is no text file: nothing was appended to it")
     try:
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as exc:
@@ -148,6 +150,16 @@ class _Stamped(logging.Formatter):
 
 def _stderr() -> list[logging.Handler]:
     return [handler for handler in logging.getLogger("scenivid").handlers if isinstance(handler, _Stderr)]
+
+
+def _other(path: Path) -> bool:
+    """Whether a file holds something else than text."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False  # opening it to write says why
+    return any(byte < 9 for byte in head)
 
 
 def _acts(char: str) -> bool:
