@@ -11,6 +11,8 @@ from torch import Tensor
 from scenivid.errors import InputError
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.dis import Dis
+from scenivid.flow.filters import enlarge
+from scenivid.flow.warp import resize_flow
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.planes import PlaneMotion, Planes
 from scenivid.temporal.steady import steady
@@ -106,3 +108,19 @@ def test_planes_equal_the_reference_formulas() -> None:
         assert np.abs(out.chroma - reference.chroma).mean() < 1 / 255
         assert out.line is not None
         assert np.abs(out.line - wanted[0, 3].numpy()).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("estimator", ["dis", "none"])
+@pytest.mark.parametrize("size", [(64, 96), (300, 600), (20, 17)])
+def test_motion_of_planes_equals_that_of_tensors(estimator: str, size: tuple[int, int]) -> None:
+    source = scenes.pan(2, *size, 2) + 0.01 * torch.randn(2, 3, *size)
+    grey = source.mean(dim=1, keepdim=True).clamp(0, 1).expand(-1, 3, -1, -1)  # chroma at half size aside
+    wanted = estimate_motion(Dis() if estimator == "dis" else None, grey[1:], grey[:1])
+    motion = MotionPlanes(*size, estimator)
+    assert motion.step(_planes(grey[:1])) is None
+    given = motion.step(_planes(grey[1:]))
+    assert given is not None
+    flow = resize_flow(torch.from_numpy(given.flow).permute(2, 0, 1)[None], size)
+    assert (flow - wanted.flow).abs().mean() < 0.05
+    confidence = torch.from_numpy(given.confidence)[None, None]
+    assert (enlarge(confidence, size) - wanted.confidence).abs().mean() < 0.03

@@ -12,11 +12,11 @@ from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import enlarge, gradient_square, mean3, slope
 from scenivid.flow.warp import inside, resize_flow, warp
 
-_STILL_PX = 0.08
+STILL_PX = 0.08
 """Flow below this is measurement noise: set to zero, so that still areas are never resampled."""
-_STILL_SIDE = 512
+STILL_SIDE = 512
 """Longer side of the working size where no estimator asks for one."""
-_DOUBT = 0.03
+DOUBT = 0.03
 """Unexplained difference, in [0, 1], at which confidence has fallen to 1/e."""
 
 
@@ -44,7 +44,7 @@ def estimate_motion(estimator: FlowEstimator | None, current: Tensor, previous: 
         current, previous: source frames, [N, 3, H, W], float in [0, 1], on one device.
     """
     count, _, height, width = current.shape
-    size = working_size(height, width, estimator.long_side if estimator else _STILL_SIDE)
+    size = working_size(height, width, estimator.long_side if estimator else STILL_SIDE)
     now, before = shrink(current, size), shrink(previous, size)
     if estimator is None:
         backward = now.new_zeros(count, 2, *size)
@@ -52,7 +52,7 @@ def estimate_motion(estimator: FlowEstimator | None, current: Tensor, previous: 
     else:
         both = estimator(torch.cat((now, before)), torch.cat((before, now)))
         scale = max(height, width) / max(size)
-        backward = settle(both[:count], _STILL_PX / scale)
+        backward = settle(both[:count], STILL_PX / scale)
         confidence = agreement(now, before, backward) * round_trip(backward, both[count:])
     confidence = enlarge(confidence, (height, width))
     return Motion(resize_flow(backward, (height, width)), confidence)
@@ -126,7 +126,7 @@ def likeness(image: Tensor, other: Tensor, flow_error_px: float) -> Tensor:
     error = mean3(difference.abs().mean(dim=1, keepdim=True))
     noise = noise_level(difference - mean3(difference))
     excess = (error - 1.5 * noise - flow_error_px * slope(image)).clamp(min=0)
-    return torch.exp(-(excess / _DOUBT).square())
+    return torch.exp(-(excess / DOUBT).square())
 
 
 def noise_level(residue: Tensor) -> Tensor:

@@ -7,11 +7,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scenivid.flow.filters import luma
 from scenivid.frames import to_pixels
 
+Grey = NDArray[np.uint8]
 _SMALLEST = 32
 """Pixels: below this side DIS has no pyramid level left to search on."""
 
@@ -27,16 +29,24 @@ class Dis:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Flow from `first` to `second`, [N, 3, H, W] in [0, 1]: [N, 2, H, W] float32, same device."""
-        fields = [
-            self._search.calc(one, two, None) for one, two in zip(_grey(first), _grey(second), strict=True)
-        ]
-        height, width = first.shape[-2:]
-        flow = torch.from_numpy(np.stack(fields)).permute(0, 3, 1, 2)[..., :height, :width]
-        return flow.contiguous().to(first.device)
+        pairs = zip(_grey(first), _grey(second), strict=True)
+        fields = [self.between(one, two) for one, two in pairs]
+        return torch.from_numpy(np.stack(fields)).permute(0, 3, 1, 2).contiguous().to(first.device)
+
+    def between(self, first: Grey, second: Grey) -> NDArray[np.float32]:
+        """The same for one pair of 8-bit greys, [H, W]: [H, W, 2]."""
+        height, width = first.shape
+        flow = self._search.calc(_large_enough(first), _large_enough(second), None)
+        return np.ascontiguousarray(flow[:height, :width])
 
 
-def _grey(image: Tensor) -> list[np.ndarray]:
-    """8-bit luma of each frame, repeated at the border where a side is too small to search."""
-    grey = to_pixels(luma(image.float())[:, 0]).cpu().numpy()
-    below, beside = (max(0, _SMALLEST - side) for side in grey.shape[-2:])
-    return [np.ascontiguousarray(np.pad(frame, ((0, below), (0, beside)), mode="edge")) for frame in grey]
+def _grey(image: Tensor) -> Grey:
+    """8-bit luma of each frame, [N, H, W]."""
+    grey: Grey = to_pixels(luma(image.float())[:, 0]).cpu().numpy()
+    return grey
+
+
+def _large_enough(grey: Grey) -> Grey:
+    """Repeat the border where a side is too small to search."""
+    below, beside = (max(0, _SMALLEST - side) for side in grey.shape)
+    return np.ascontiguousarray(np.pad(grey, ((0, below), (0, beside)), mode="edge"))
