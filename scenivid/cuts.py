@@ -1,6 +1,6 @@
 """Shot changes found in the stream: decided at each frame from it and the frames before, never later ones.
 
-PySceneDetect's content score says how much a frame differs from the one before; alone it also fires on
+The content score of PySceneDetect says how much a frame differs from the one before; alone it also fires on
 flashes, fast pans and quick fades. A cut must moreover stand out from the scores just before it, and the
 picture must be a new one: unlike the last frames even after shifting it and undoing a change of light.
 """
@@ -15,8 +15,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scenedetect import FrameTimecode, StatsManager
-from scenedetect.detectors import ContentDetector
 from torch import Tensor
 
 from scenivid.flow.consistency import shrink, working_size
@@ -65,7 +63,6 @@ class CutDetector:
     """Finds the first frame of each shot, without look-ahead and without growing."""
 
     def __init__(self) -> None:
-        self._content = ContentDetector(min_scene_len=1)
         self._past: deque[_Seen] = deque(maxlen=_REMEMBERED)
         self._count = 0
         self._last: Image | None = None
@@ -102,22 +99,24 @@ class CutDetector:
         if not state:
             return
         self._last = state["image"]
-        self._look(self._last)
         self._count = int(state["count"])
         rows = zip(state["thumbs"], state["scores"], state["contrasts"], strict=True)
         self._past.extend(_Seen(thumb, float(score), float(contrast)) for thumb, score, contrast in rows)
 
     def _look(self, image: Image) -> _Seen:
-        time = FrameTimecode(self._count, 25.0)  # any rate: only the order counts
-        stats = StatsManager()  # a fresh one for each frame, since it keeps all it is told
-        self._content.stats_manager = stats
-        self._content.process_frame(time, image)
-        known = stats.metrics_exist(time, [ContentDetector.FRAME_SCORE_KEY])
-        score = float(stats.get_metrics(time, [ContentDetector.FRAME_SCORE_KEY])[0]) if known else 0.0
+        score = 0.0
+        if self._last is not None and self._last.shape == image.shape:
+            score = _content_score(self._last, image)
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         thumb = cv2.resize(grey, _THUMB[::-1], interpolation=cv2.INTER_AREA) / np.float32(255)
         fine = (thumb - cv2.GaussianBlur(thumb, (0, 0), _SMOOTH)).astype(np.float32)
         return _Seen(fine, score, float(thumb.std()))
+
+
+def _content_score(one: Image, other: Image) -> float:
+    """Mean difference of hue, saturation and value in OpenCV's 8-bit ranges: PySceneDetect's score."""
+    hsv = [cv2.cvtColor(image, cv2.COLOR_BGR2HSV) for image in (one, other)]
+    return float(cv2.absdiff(hsv[0], hsv[1]).mean())
 
 
 def _begins_shot(now: _Seen, past: list[_Seen]) -> bool:

@@ -20,7 +20,6 @@ _MODULES = {
     "opencv-python-headless": "cv2",
     "open-clip-torch": "open_clip",
     "pillow": "PIL",
-    "scenedetect-headless": "scenedetect",
 }
 """Names to import of the packages that are called otherwise."""
 _RIVALS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")

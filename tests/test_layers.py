@@ -46,7 +46,6 @@ ONLY_IN = {
     "click": ("cli/",),
     "decord": ("video/reading/decord_child.py",),
     "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
-    "scenedetect": ("cuts.py",),
     "torchvision": ("flow/raft.py", "perception/", "training/"),
 }
 
