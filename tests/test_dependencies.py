@@ -101,7 +101,7 @@ def test_stylizing_with_dis_loads_nothing_that_it_doesnt_use(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("words", [["--help"], ["stylize", "--help"], ["styles", "--help"]], ids=" ".join)
-def test_help_loads_no_torch(words: list[str]) -> None:
+def test_help_loads_nothing_large(words: list[str]) -> None:
     code = "import sys; from scenivid.cli import _run; _run(sys.argv[1:], debug=True); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert "Usage:" in done.stdout and "torch" not in done.stdout.split()
+    assert "Usage:" in done.stdout and not {"torch", "cv2", "av"} & set(done.stdout.split())

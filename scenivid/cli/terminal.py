@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from scenivid.errors import OutputError
 from scenivid.progress import State
@@ -57,6 +54,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], colours: Sequen
     """
     if err and not isinstance(formatter(), _Lines):
         return
+    from rich.console import Console  # half of the time that --help takes
+    from rich.table import Column, Table
+    from rich.text import Text
+
     made = Table(*(Column(name, overflow="fold") for name in columns), box=None)  # a path is never cut
     for index, row in enumerate(rows):
         styles = [colours[index] if colours else "", *[""] * len(row)]
