@@ -28,6 +28,8 @@ class Container:
     """What may be stored, the default first."""
     tick: Fraction | None
     """Unit of its timestamps in seconds; None where the source's own unit can be used, so pts are exact."""
+    from_zero: bool = False
+    """True where the first frame is always shown at 0 s."""
     exact_end: bool = False
     """Whether the last packet's duration sets the length of the track (the mov family)."""
     sound: str | None = None
@@ -62,7 +64,8 @@ _CONTAINERS = (
         covers="attachment",
     ),
     Container(".webm", "webm", ("vp9", "av1"), Fraction(1, 1000), sound="libopus", text="webvtt"),
-    Container(".gif", "gif", ("gif",), Fraction(1, 100)),
+    Container(".gif", "gif", ("gif",), Fraction(1, 100), from_zero=True),
+    Container(".apng", "apng", ("apng",), Fraction(1, 1000), from_zero=True),
 )
 
 
@@ -111,6 +114,8 @@ def mux_options(
     if container.muxer in MATROSKA:
         # Otherwise a track that begins before zero (AAC priming) would push all others later.
         return {"avoid_negative_ts": "disabled"}
+    if container.muxer == "apng":
+        return {"plays": "0"}  # for ever, as moving pictures do
     if not container.exact_end:
         return {}
     # An offset is stored as an empty edit, in units of the movie (1 ms by default).
@@ -130,8 +135,9 @@ def mux_options(
 
 def video_time_base(container: Container, time_base: Fraction) -> Fraction:
     """Unit in which frames are given to the encoder: the source's, if the container can count that fine."""
-    if container.suffix == ".gif":
-        return Fraction(1, 100)
+    if container.from_zero:
+        assert container.tick is not None
+        return container.tick
     if time_base.denominator > _LARGEST or time_base <= 0:
         return Fraction(1, 1_000_000)
     return time_base

@@ -108,6 +108,8 @@ def test_a_still_keeps_transparency(tmp_path: Path, suffix: str) -> None:
         ("prores", "a.mkv", torch.uint8),
         ("vp9", "a.webm", torch.uint8),
         (None, "a.webm", torch.uint8),
+        (None, "a.apng", torch.uint8),
+        (None, "a.apng", torch.uint16),
     ],
 )
 def test_a_codec_with_transparency_keeps_it(
@@ -124,7 +126,7 @@ def test_a_codec_with_transparency_keeps_it(
     for index, frame in enumerate(frames):
         alpha = clip.alpha[index, 0].numpy().astype(float) / top
         found = frame[..., 3].astype(float) / top
-        exact = codec == "ffv1"
+        exact = codec == "ffv1" or name == "a.apng"
         assert np.abs(found - alpha).max() <= (0 if exact else 0.03)
         wrong = np.abs(frame[..., :3] / top - clip.pixels[index].permute(1, 2, 0).numpy() / top)
         assert (wrong * alpha[..., None]).mean() <= (0 if exact else 0.02)
@@ -153,3 +155,25 @@ def test_an_opaque_clip_of_a_transparent_source_stays_opaque(tmp_path: Path) -> 
     clip = replace(_clip(), alpha=None)
     _written(clip, tmp_path / "a.mkv", _info(tmp_path), "ffv1")
     assert (_decoded(tmp_path / "a.mkv", "rgba")[0][..., 3] == 255).all()
+
+
+def test_a_gif_is_transparent_or_opaque_and_says_so(tmp_path: Path) -> None:
+    clip = _clip()
+    notes = _written(clip, tmp_path / "a.gif", _info(tmp_path))
+    assert any("only transparent and opaque" in note for note in notes)
+    frames = _decoded(tmp_path / "a.gif", "rgba")
+    assert len(frames) == COUNT
+    for frame, alpha in zip(frames, clip.alpha, strict=True):
+        assert set(np.unique(frame[..., 3])) == {0, 255}
+        assert ((frame[..., 3] > 0) == (alpha[0].numpy() >= 128)).mean() > 0.98
+
+
+def test_an_apng_keeps_uneven_times_and_plays_for_ever(tmp_path: Path) -> None:
+    times = tuple(Fraction(n, 1000) for n in (0, 40, 90, 340))
+    _written(replace(_clip(), pts=times), tmp_path / "a.apng", _info(tmp_path, time_base=Fraction(1, 1000)))
+    with av.open(str(tmp_path / "a.apng")) as container:
+        found = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.size]
+    assert tuple(found) == times
+    data = (tmp_path / "a.apng").read_bytes()
+    at = data.index(b"acTL")
+    assert (data[at + 4 : at + 8], data[at + 8 : at + 12]) == ((4).to_bytes(4, "big"), bytes(4))

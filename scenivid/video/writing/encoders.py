@@ -108,6 +108,15 @@ _CODECS = {
         deep_alpha="gbrap16le",
     ),
     "gif": _Codec(("gif",), None, ("pal",), (8,)),
+    "apng": _Codec(
+        ("apng",),
+        None,
+        ("rgb",),
+        (8, 16),
+        alpha="rgba",
+        deep_alpha="rgba64be",
+        options={"apng": {"pred": "mixed"}},
+    ),
 }
 _ASKED = re.compile(r"(yuva?4(20|22|44)p|gbra?p)(\d\d)?(le)?|bgr0|bgra|rgba?|rgb24")
 """Pixel formats that frames are made into."""
@@ -131,7 +140,7 @@ def encoding_for(
     tone-mapped before it comes here and is stored in 8 bits.
 
     Args:
-        codec: 'h264', 'hevc', 'av1', 'vp9', 'prores', 'ffv1' or 'gif'.
+        codec: 'h264', 'hevc', 'av1', 'vp9', 'prores', 'ffv1', 'gif' or 'apng'.
         info: of the source.
         crf: constant quality, smaller is better; None for the codec's default.
         device: 'cuda' or 'cuda:N' tries NVENC first.
@@ -161,6 +170,8 @@ def encoding_for(
         wanted = max(wanted, depth)  # what is painted has more levels than the source
     if info.alpha and not has_alpha(VideoFormat(pix_fmt)):
         notes.append(f"{codec} as {pix_fmt} can't hold transparency: it was laid on black")
+    if info.alpha and codec == "gif":
+        notes.append("gif knows only transparent and opaque: what is half transparent became either")
     options: dict[str, str] = {}
     encoder = ""
     if device.startswith("cuda") and table.nvenc:
@@ -214,6 +225,8 @@ def _pix_fmt(codec: str, table: _Codec, info: VideoInfo, chroma: str, depth: int
     if codec == "ffv1":
         # 16-bit RGB whatever the source's depth: the reader's RGB has that many, and all are kept.
         return "gbrp16le" if depth > 8 else "bgr0"
+    if codec == "apng":
+        return "rgb48be" if depth > 8 else "rgb24"
     if codec == "gif":
         return "pal8"
     return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"

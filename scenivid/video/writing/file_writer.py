@@ -59,9 +59,11 @@ class FileWriter:
         self.notes = list(encoding.notes)
         self._target, self._info, self._container, self._overwrite = target, info, container, overwrite
         self._trimmed, self._duration, self._unit = bool(start), duration, unit
-        self._frames, self._tags = FrameMaker(encoding, tags), tags
+        self._frames, self._tags = FrameMaker(encoding, tags, info.alpha), tags
         self.stored = layout_of(encoding, tags)
-        self._palette = Palette(info.width, info.height, unit) if encoding.pix_fmt == "pal8" else None
+        self._palette = (
+            Palette(info.width, info.height, unit, info.alpha) if encoding.pix_fmt == "pal8" else None
+        )
         tracks = Tracks(info, container)
         try:
             origin = self._origin(tracks)
@@ -143,9 +145,9 @@ class FileWriter:
     def _origin(self, tracks: Tracks) -> Fraction | None:
         """When the first frame is shown in the output, in seconds; None to leave all times as they are."""
         start = self._info.start
-        if self._container.muxer == "gif":
+        if self._container.from_zero:
             if start != 0:
-                self.notes.append(f".gif begins at 0 s, the source at {float(start):g} s")
+                self.notes.append(f"{self._container.suffix} begins at 0 s, the source at {float(start):g} s")
             return Fraction(0)
         if self._trimmed:
             return max(start, Fraction(0))

@@ -12,13 +12,14 @@ from av.video.frame import VideoFrame
 class Palette:
     """FFmpeg's palettegen and paletteuse over single frames, so that memory stays bounded."""
 
-    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
+    def __init__(self, width: int, height: int, time_base: Fraction, alpha: bool = False) -> None:
+        """`alpha`: one of the colours is transparent, for what is more than half so."""
         graph = Graph()
         source = graph.add_buffer(
-            width=width, height=height, format=VideoFormat("rgb24"), time_base=time_base
+            width=width, height=height, format=VideoFormat("rgba" if alpha else "rgb24"), time_base=time_base
         )
         split = graph.add("split")
-        make = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        make = graph.add("palettegen", f"stats_mode=single:reserve_transparent={int(alpha)}")
         use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
         sink = graph.add("buffersink")
         source.link_to(split)
@@ -30,7 +31,7 @@ class Palette:
         self._graph = graph
 
     def __call__(self, frame: VideoFrame) -> VideoFrame:
-        """The rgb24 `frame` as pal8, without a time."""
+        """The rgb24 (with `alpha`, rgba) `frame` as pal8, without a time."""
         self._graph.push(frame)
         result = self._graph.pull()
         assert isinstance(result, VideoFrame)

@@ -88,8 +88,11 @@ def tag(target: VideoCodecContext | VideoFrame, tags: Tags) -> None:
 class FrameMaker:
     """Turn [T, 3, H, W] pixels into frames of one pixel format, with an explicit matrix and range."""
 
-    def __init__(self, encoding: Encoding, tags: Tags) -> None:
-        self._format = "rgb24" if encoding.pix_fmt == "pal8" else encoding.pix_fmt
+    def __init__(self, encoding: Encoding, tags: Tags, alpha: bool = False) -> None:
+        """`alpha` tells whether a picture with a palette is to keep transparency."""
+        self._format = encoding.pix_fmt
+        if encoding.pix_fmt == "pal8":  # the palette is made later
+            self._format = "rgba" if alpha else "rgb24"
         self._alpha = has_alpha(VideoFormat(self._format))
         self._tags = tags
         self._scaler = VideoReformatter()
