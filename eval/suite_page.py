@@ -15,15 +15,18 @@ from suite_run import BLEND, Outcome, SuiteResult
 from scenivid.errors import OutputError
 
 _HEAD = (
-    "clip | style | flow | E source | E per-frame | E out | out / per-frame | excess removed | sharpness | "
-    "detail | PSNR dB | SSIM per-frame → out | tOF per-frame → out | colour /255 | ghost | flow + steady"
+    "clip | style | flow | E source | E per-frame | E out | out / per-frame | over 8 frames | "
+    "excess removed | sharpness | high | detail | PSNR dB | noise-free: PSNR dB | noise-free: high | "
+    "SSIM per-frame → out | tOF per-frame → out | colour /255 | ghost | flow + steady"
 )
 
 _SUMMARY_HEAD = "style | flow | clips | mean out / per-frame | worst | goal | mean sharpness | lowest"
 _LEGEND = """\
-*sharpness* and *detail* are ratios to the per-frame result (detail counts only gradients that follow the
-source). *ghost* is the difference to the per-frame result in places uncovered within six frames over that
-elsewhere: at most 1 means no trail. *flow + steady* is their share of the seconds spent in all stages."""
+*over 8 frames* is E_warp of (t, t−8) over the per-frame result's. *sharpness*, *high* (frequencies) and
+*detail* are ratios to the per-frame result (detail counts only gradients that follow the source);
+*noise-free* compares with the same network without noise: per-frame → out in dB, and high frequencies.
+*ghost* is the difference to the per-frame result in places uncovered within six frames over that elsewhere:
+at most 1 means no trail. *flow + steady* is their share of the seconds spent in all stages."""
 
 
 def write_results(result: SuiteResult, page: Path, command: str) -> Path:
@@ -116,7 +119,7 @@ def _summary(result: SuiteResult) -> list[list[str]]:
 
 
 def _row(outcome: Outcome) -> list[str]:
-    value = outcome.report.value
+    value, clean = outcome.report.value, outcome.clean
     share = None
     if outcome.run is not None:
         stages = outcome.run.stages
@@ -128,10 +131,14 @@ def _row(outcome: Outcome) -> list[str]:
         outcome.flow,
         *(_number(value("e_warp", column), 1000, 4) for column in ("source", "per_frame", "output")),
         _number(value("e_warp_over_per_frame")),
+        _number(value("e_warp_8_over_per_frame")),
         _number(value("excess_removed"), 100, 1, " %"),
         _number(value("sharpness_ratio")),
+        _number(value("energy_ratio")),
         _number(value("detail_ratio")),
         _number(value("psnr"), digits=1),
+        "–" if clean is None else f"{clean.per_frame_psnr_db:.1f} → {clean.psnr_db:.1f}",
+        _number(None if clean is None else clean.energy),
         f"{_number(value('ssim', 'per_frame'))} → {_number(value('ssim'))}",
         f"{_number(value('tof', 'per_frame'))} → {_number(value('tof'))}",
         _number(value("colour_shift"), 255, 2),
@@ -149,6 +156,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "style": outcome.style,
         "coherence": outcome.flow,
         "ghost": outcome.ghost,
+        "noise_free": vars(outcome.clean) if outcome.clean else None,
         "stages": outcome.run.stages if outcome.run else None,
         "fps": outcome.run.fps if outcome.run else None,
         **{key: report[key] for key in keep},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from flickering import fixed_translator, flickering
+from flickering import Flickering, fixed_translator, flickering
 from suite import ClipSpec, Look, StyleSpec, Suite
 from synthetic import Scene
 from torch import Tensor
@@ -20,6 +20,7 @@ from torch import Tensor
 from scenivid.devices import resolve_device
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.errors import DataError, ScenividError
+from scenivid.evaluation.fidelity import fine_energy, psnr
 from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.results import FlickerReport
@@ -40,6 +41,17 @@ _TRAIL = 6
 
 
 @dataclass(frozen=True)
+class Clean:
+    """An output against what the network paints without noise, frame by frame."""
+
+    psnr_db: float
+    energy: float
+    """Root of the ratio of high-frequency energies."""
+    per_frame_psnr_db: float
+    """The noisy per-frame result's."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One clip in one style with one flow."""
 
@@ -51,6 +63,8 @@ class Outcome:
     ghost: float | None
     """|output − per-frame| where something was uncovered within six frames, over that elsewhere; rendered
     clips with a disc only. At most 1: no trail."""
+    clean: Clean | None
+    """Against the same network without noise; styles with noise only."""
     run: Report | None
     """What stylizing took; None for the baseline."""
     goal: float
@@ -156,6 +170,10 @@ def _measure(
     source, work = prepared.folder, prepared.folder.parent
     per_frame = work / "per-frame"
     stylize(source, per_frame, _settings(spec, 0.0, "none", device), stylizer=stylizer)
+    clean = None
+    if isinstance(stylizer, Flickering):
+        clean = work / "noise-free"
+        stylize(source, clean, _settings(spec, 0.0, "none", device), stylizer=stylizer.inner)
     results: list[tuple[str, Path, Report | None]] = []
     if suite.blend:
         results.append((BLEND, _blended(per_frame, work / BLEND, suite.blend), None))
@@ -175,6 +193,7 @@ def _measure(
             flow,
             evaluate_flicker(source, output, per_frame, settings, exact=exact),
             _ghost(prepared.scene, output, per_frame),
+            None if clean is None else _against(clean, output, per_frame),
             run,
             spec.goal,
         )
@@ -268,6 +287,22 @@ def _ghost(scene: Scene | None, output: Path, per_frame: Path) -> float | None:
     if not new_count or not rest_sum:
         return None
     return float((new_sum / new_count) / (rest_sum / rest_count))
+
+
+def _against(clean: Path, output: Path, per_frame: Path) -> Clean:
+    """Means over all but the first `_TRAIL` frames, which have no past to be steadied by."""
+    sums = torch.zeros(3, dtype=torch.float64)
+    count = 0
+    with open_together([clean, output, per_frame], Window()) as together:
+        for moment in together:
+            if moment.index < _TRAIL:
+                continue
+            frames, count = moment.frames, count + 1
+            near = psnr(frames[1:], frames[:1].expand(2, -1, -1, -1))
+            energy = fine_energy(frames[:2])
+            sums += torch.stack([near[0], near[1], (energy[1] / energy[0].clamp(min=1e-9)).sqrt()]).double()
+    mean = (sums / max(1, count)).tolist()
+    return Clean(psnr_db=mean[0], energy=mean[2], per_frame_psnr_db=mean[1])
 
 
 def _crop(clip: str, style: str, look: Look, videos: dict[str, Path]) -> Crop | None:

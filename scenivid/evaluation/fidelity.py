@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scenivid.flow.filters import luma
+from scenivid.flow.filters import detail, luma
 
 PSNR_CAP_DB = 100.0
 """PSNR of identical frames: infinity is neither a mean nor JSON."""
@@ -53,6 +53,15 @@ def sharpness(image: Tensor) -> Tensor:
     """Mean absolute gradient of luma (|∂x| + |∂y|, forward differences), [N]."""
     grey = luma(image)
     return grey.diff(dim=3).abs().mean(dim=(1, 2, 3)) + grey.diff(dim=2).abs().mean(dim=(1, 2, 3))
+
+
+def fine_energy(image: Tensor) -> Tensor:
+    """High-frequency energy: mean square of what luma holds beyond the means of 4×4 pixels, [N].
+
+    Its root against that of the noise-free network says how much detail is kept; against a network that
+    flickers, noise counts as detail.
+    """
+    return detail(luma(image), 4).square().mean(dim=(1, 2, 3))
 
 
 def psnr(first: Tensor, second: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Definitions and sources stand at each metric; the flow is always that of the sou
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +22,7 @@ from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.networks import Networks, embed, load_networks
 from scenivid.evaluation.results import FlickerReport
 from scenivid.evaluation.summary import summarise
-from scenivid.evaluation.tally import FlowBetween, Shown, Tally
+from scenivid.evaluation.tally import APART, FlowBetween, Shown, Tally
 from scenivid.evaluation.warping import e_warp, e_warp_curve, motion_of
 from scenivid.flow.estimators import open_estimator
 
@@ -83,6 +84,7 @@ def evaluate_flicker(
     window = Window(settings.start, settings.duration, settings.max_frames, settings.long_side)
     tally, detector = Tally(names), CutDetector()
     last: Shown | None = None
+    shot: deque[Shown] = deque(maxlen=APART)
     with open_together(videos, window) as together:
         height, width = together.size
         if min(height, width) < _SMALLEST:
@@ -95,13 +97,16 @@ def evaluate_flicker(
             tally.add_frame(frames, networks)
             embedded = embed(networks, frames)
             if last is None or cut:
+                shot.clear()
                 now = Shown(frames, embedded, moment.index)
             else:
                 now = Shown(frames, embedded, moment.index, opening=last.first)
-                tally.add_pair(last, now, flow, networks)
+                long_before = shot[0] if len(shot) == APART else None
+                tally.add_pair(last, now, flow, networks, long_before)
             if last is not None and cut:
                 tally.add_gap()
             last = now
+            shot.append(now)
             if progress is not None:
                 progress(moment.index + 1, together.expected)
     if tally.frames < 2:

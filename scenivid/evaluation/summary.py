@@ -68,10 +68,27 @@ def _warping(tally: Tally) -> list[Row]:
     error = {name: _mean(curve) for name, curve in tally.curves["e_warp"].items()}
     near = {name: _mean(curve) for name, curve in tally.curves["near"].items()}
     far = {name: _mean(curve) for name, curve in tally.curves["far"].items()}
+    apart = {name: _mean(curve) for name, curve in tally.curves["e_warp_8"].items()}
     both = {name: _sum(near[name], far[name]) for name in tally.names}
     source, flickering, output = error["source"], error.get("per_frame"), error["output"]
     return [
         Row("e_warp", "E_warp × 1000", "lower", error, digits=4, scale=1000),
+        Row(
+            "e_warp_8",
+            "E_warp over 8 frames × 1000",
+            "lower",
+            apart,
+            note="" if apart["output"] is not None else _TOO_SHORT,
+            digits=4,
+            scale=1000,
+        ),
+        Row(
+            "e_warp_8_over_per_frame",
+            "E_warp over 8 frames / per-frame",
+            "lower",
+            {name: _ratio(apart[name], apart.get("per_frame")) for name in tally.names[1:]},
+            note="" if "per_frame" in tally.names else _NEEDS_PER_FRAME,
+        ),
         Row("e_warp_long", "E_warp long (L1) × 1000", "lower", both, digits=2, scale=1000),
         Row("e_warp_near", "  of it (t, t−1)", "lower", near, digits=2, scale=1000),
         Row("e_warp_first", "  of it (t, 1)", "lower", far, digits=2, scale=1000),
@@ -175,6 +192,8 @@ def _guards(tally: Tally, networks: Networks) -> list[Row]:
     similar = dict(zip(tally.names, (tally.ssim / tally.frames).tolist(), strict=True))
     reference = "per_frame" if compared else "source"
     against = "per-frame" if compared else "source"
+    energies = dict(zip(tally.names, tally.energy.tolist(), strict=True))
+    energy = _ratio(energies["output"], energies[reference])
     detail = {name: sums.product for name, sums in tally.gradients.items()}
     missing = "" if compared else _NEEDS_PER_FRAME
     if not compared:
@@ -188,6 +207,14 @@ def _guards(tally: Tally, networks: Networks) -> list[Row]:
             f"sharpness / {against}",
             "1",
             {"output": _ratio(sharp["output"], sharp[reference])},
+            note="n/a (flat picture)",
+            guard=True,
+        ),
+        Row(
+            "energy_ratio",
+            f"high frequencies / {against}",
+            "1",
+            {"output": None if energy is None else energy**0.5},
             note="n/a (flat picture)",
             guard=True,
         ),

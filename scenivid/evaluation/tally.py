@@ -9,15 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.evaluation.fidelity import Gradients, gradients, psnr, sharpness, ssim_luma
+from scenivid.evaluation.fidelity import Gradients, fine_energy, gradients, psnr, sharpness, ssim_luma
 from scenivid.evaluation.networks import Embedded, Networks, consistency
 from scenivid.evaluation.warping import masked_error, pair_flow, warp_error
 from scenivid.flow.farneback import farneback
 
 HEAT_GRID = (18, 32)
 """Rows and columns of the map of where it flickers."""
-PAIR_METRICS = ("e_warp", "near", "far", "tof", "change", "lpips", "clip", "dino")
-"""near, far: L1 error of (t, t−1) and (t, first); change, lpips: between neighbours."""
+APART = 8
+"""Frames between the two of e_warp_8: what neighbours hide, slow boiling and drift, shows here."""
+PAIR_METRICS = ("e_warp", "e_warp_8", "near", "far", "tof", "change", "lpips", "clip", "dino")
+"""e_warp_8: as e_warp, of (t, t−8); near, far: L1 error of (t, t−1) and (t, first); change, lpips: between
+neighbours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,8 @@ class Tally:
     visible: list[float] = field(default_factory=list)
     sharpness: Tensor = field(init=False)
     """Σ over frames of each video's mean absolute gradient, [V]."""
+    energy: Tensor = field(init=False)
+    """Σ over frames of each video's high-frequency energy, [V]."""
     gradients: dict[str, Gradients] = field(init=False)
     ssim: Tensor = field(init=False)
     """Σ SSIM of luma to the source, [V]."""
@@ -67,6 +72,7 @@ class Tally:
     def __post_init__(self) -> None:
         self.curves = {metric: {name: [] for name in self.names} for metric in PAIR_METRICS}
         self.sharpness = torch.zeros(len(self.names), dtype=torch.float64)
+        self.energy = torch.zeros(len(self.names), dtype=torch.float64)
         self.ssim = torch.zeros(len(self.names), dtype=torch.float64)
         self.gradients = {name: Gradients() for name in self.names}
         self.heat = torch.zeros(HEAT_GRID, dtype=torch.float64)
@@ -76,6 +82,7 @@ class Tally:
         self.frames += 1
         source = frames[:1]
         self.sharpness += sharpness(frames).double().cpu()
+        self.energy += fine_energy(frames).double().cpu()
         self.ssim[0] += 1
         self.ssim[1:] += ssim_luma(source, frames[1:]).double().cpu()
         for name, sums in zip(self.names, gradients(frames), strict=True):
@@ -87,14 +94,27 @@ class Tally:
             if networks.lpips:
                 self.lpips += float(networks.lpips(output, reference))
 
-    def add_pair(self, before: Shown, now: Shown, flow: FlowBetween, networks: Networks) -> None:
-        """What two neighbours of one shot show."""
+    def add_pair(
+        self,
+        before: Shown,
+        now: Shown,
+        flow: FlowBetween,
+        networks: Networks,
+        long_before: Shown | None = None,
+    ) -> None:
+        """What two neighbours of one shot show, and the frame `APART` frames before, where there is one."""
         onward, back = flow(before, now), flow(now, before)
         lai, near = pair_flow(onward, back), pair_flow(back, onward)
         self.visible.append(lai.share)
         error = masked_error(before.frames, now.frames, lai)
         self._extend("e_warp", error.mean)
         self.heat += F.adaptive_avg_pool2d(error.map[1], HEAT_GRID)[0].double().cpu()
+
+        apart = None
+        if long_before is not None:
+            onward, back = flow(long_before, now), flow(now, long_before)
+            apart = warp_error(long_before.frames, now.frames, pair_flow(onward, back))
+        self._extend("e_warp_8", apart)
 
         l1 = warp_error(now.frames, before.frames, near, norm="absolute")
         self._extend("near", l1)

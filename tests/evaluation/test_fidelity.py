@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from scenivid.evaluation.fidelity import PSNR_CAP_DB, gradients, psnr, sharpness, ssim_luma
-from scenivid.flow.filters import luma
+from scenivid.evaluation.fidelity import PSNR_CAP_DB, fine_energy, gradients, psnr, sharpness, ssim_luma
+from scenivid.flow.filters import luma, mean3
 
 
 def test_ssim_equals_a_direct_transcription() -> None:
@@ -52,3 +52,10 @@ def test_gain_is_the_contrast_of_what_follows_the_source() -> None:
     assert noisy.gain == pytest.approx(0.7, abs=0.03)
     assert (scaled + scaled).gain == pytest.approx(scaled.gain)
     assert gradients(torch.zeros(2, 3, 4, 4))[1].gain == 0.0
+
+
+def test_high_frequencies_fall_with_blur_and_scale_with_contrast() -> None:
+    image = torch.rand(1, 3, 32, 48)
+    assert fine_energy(mean3(image)) < 0.5 * fine_energy(image)
+    torch.testing.assert_close(fine_energy(0.5 * image), 0.25 * fine_energy(image))
+    assert fine_energy(torch.full((1, 3, 32, 48), 0.3)) == 0

@@ -160,3 +160,16 @@ def test_limits_start_and_size_are_obeyed(tmp_path: Path) -> None:
     settings = FlickerSettings(device="cpu", perceptual=False, max_frames=3, long_side=48)
     report = evaluate_flicker(a, a, None, settings)
     assert (report.frames, report.width, report.height) == (3, 48, 36)
+
+
+def test_error_over_eight_frames_sees_what_neighbours_hide(tmp_path: Path) -> None:
+    source = texture(64, 96).expand(20, -1, -1, -1)
+    drifting = source * 0.8 + 0.004 * torch.arange(20).view(-1, 1, 1, 1)
+    report = evaluate_flicker(save(tmp_path / "a", source), save(tmp_path / "b", drifting), None, QUICK)
+    near, far = report.value("e_warp"), report.value("e_warp_8")
+    assert near is not None and far is not None
+    assert far == pytest.approx(64 * near, rel=0.2)
+    short = evaluate_flicker(
+        save(tmp_path / "c", source[:6]), save(tmp_path / "d", drifting[:6]), None, QUICK
+    )
+    assert short.value("e_warp_8") is None
