@@ -224,3 +224,19 @@ def test_a_second_picture_of_unknown_codec_is_left_out_with_a_note(
     path.write_bytes(path.read_bytes() + tag + struct.pack(">I", len(tag)))
     assert _status("stylize", path, tmp_path / "out.mp4", "--style", "none") == 0
     assert "1 other video track (unknown) left out" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_an_animated_gif_under_a_false_name_keeps_its_frames(
+    suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with av.open(str(tmp_path / "a.gif"), "w") as file:
+        stream = file.add_stream("gif", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "rgb8"
+        for index in range(5):
+            picture = np.full((32, 32, 3), 40 * index, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        file.mux(stream.encode())
+    source = (tmp_path / "a.gif").rename(tmp_path / f"a{suffix}")
+    assert _status("stylize", source, tmp_path / "out.mp4", "--style", "none", "--json") == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["frames"] == 5

@@ -134,12 +134,14 @@ def missing_numbers(names: Sequence[str]) -> str:
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a PNG or WebP file is a moving picture, which is a video and no frame."""
+    """Whether a picture file is a moving picture, which is a video and no frame; its suffix may lie."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError:
         return False
+    if head[:4] == b"GIF8":
+        return True
     if head[:4] == b"RIFF":
         return head[12:16] == b"VP8X" and bool(head[20] & 2)
     return head[:4] == b"\x89PNG" and b"acTL" in head
