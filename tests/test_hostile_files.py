@@ -240,3 +240,18 @@ def test_an_animated_gif_under_a_false_name_keeps_its_frames(
     source = (tmp_path / "a.gif").rename(tmp_path / f"a{suffix}")
     assert _status("stylize", source, tmp_path / "out.mp4", "--style", "none", "--json") == 0
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["frames"] == 5
+
+
+def test_an_index_that_lists_fewer_frames_than_the_track_lasts_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = _video(tmp_path / "in.mp4", count=6)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"stsc") + 12  # the first run of chunks: chunk, frames in it, description
+    assert struct.unpack_from(">II", data, place) == (1, 6)
+    struct.pack_into(">I", data, place + 4, 2)
+    path.write_bytes(data)
+    assert _status("stylize", path, tmp_path / "out.mp4", "--style", "none", "--json") == 0
+    said = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert said["frames"] == 2 and said["frames_lost"] == 4
+    assert any("2 of the 6 frames announced" in note for note in said["notes"])

@@ -163,13 +163,34 @@ def _missing(path: Path, stream_index: int, structure: Structure, came: int) -> 
         if container.format.name.startswith(("avi", "mov,")):
             listed = max(listed, len(stream.index_entries))
         silent = stream.codec_context.codec.canonical_name in _NEVER_SILENT
-        if not listed and not silent:
+        timed = container.format.name.startswith("mov,")  # packed AVIs count pictures that share a packet
+        if not listed and not silent and not timed:
             return 0
+        packets = 0
+        times: list[tuple[int, int]] = []
         try:
-            packets = sum(packet.size > 0 for packet in container.demux(stream))
+            for packet in container.demux(stream):
+                packets += packet.size > 0
+                if packet.size and packet.pts is not None and not packet.is_discard:
+                    times.append((packet.pts, packet.duration or 0))
         except (av.FFmpegError, OSError):
             return 0
-        return max(0, listed - packets) + (max(0, packets - came) if silent else 0)
+        absent = max(0, listed - packets, _absent(times, stream.duration) if timed else 0)
+        return absent + (max(0, packets - came) if silent else 0)
+
+
+def _absent(times: list[tuple[int, int]], length: int | None) -> int:
+    """Frames between the last one and the end of a track whose own header says how long it is.
+
+    Args:
+        times: presentation time and duration of each packet, in the track's ticks.
+        length: of the track, in its ticks.
+    """
+    step = max((duration for _, duration in times), default=0)
+    if not length or not step:
+        return 0
+    end = max(time + (duration or step) for time, duration in times) - min(times)[0]
+    return max(0, round((length - end) / step))
 
 
 def counted(path: Path, stream_index: int, rate_hz: Fraction, clock: Clock) -> Timeline:
