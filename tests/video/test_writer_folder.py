@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from identity import copy, read
+from PIL import Image, ImageCms
 
 from scenivid.errors import OutputError
 from scenivid.video.open import probe
@@ -178,3 +179,28 @@ def test_many_frames_are_no_still(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"one picture.*has 2"):
         open_writer(tmp_path / "out.png", probe(source), WriterSettings())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def _photograph(path: Path) -> bytes:
+    """Turned by its camera, with a profile; returns the profile."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Somebody"
+    picture = Image.fromarray(np.full((16, 24, 3), 90, np.uint8))
+    picture.save(path, icc_profile=profile, exif=exif)
+    return profile
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_photograph_keeps_its_profile_and_camera_data(tmp_path: Path, suffix: str) -> None:
+    profile = _photograph(tmp_path / "in.jpg")
+    assert copy(tmp_path / "in.jpg", tmp_path / f"out{suffix}") == []
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        image.load()
+        assert image.size == (16, 24) and image.info["icc_profile"] == profile
+        assert (image.getexif()[0x0112], image.getexif()[0x010F]) == (1, "Somebody")
+
+
+def test_where_profile_and_camera_data_are_lost_a_note_says_so(tmp_path: Path) -> None:
+    _photograph(tmp_path / "in.jpg")
+    assert any("colour profile" in note for note in copy(tmp_path / "in.jpg", tmp_path / "out.bmp"))

@@ -14,6 +14,7 @@ from scenivid.errors import OutputError
 from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
+from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
 from scenivid.video.writing.pictures import over_black
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
@@ -93,6 +94,9 @@ class StillWriter:
         self.stored = None
         self.encoder = self._suffix.lstrip(".")
         self.notes = [] if deep or info.bit_depth == 8 else [f"{self._suffix} stores 8 bits"]
+        self._tags = read_tags(info.path) if info.path.is_file() else ImageTags()
+        if self._tags != ImageTags() and with_tags(b"", self._suffix, self._tags) is None:
+            self.notes.append("colour profile and camera data left out: only .png and .jpg keep them here")
         if info.alpha and self._suffix not in _TRANSPARENT:
             self.notes.append(f"{self._suffix} can't hold transparency: it was laid on black")
         self._target, self._overwrite = target, overwrite
@@ -104,7 +108,8 @@ class StillWriter:
             raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)}")
         with aside.writing(self._target):
             alpha = None if clip.alpha is None else clip.alpha[0]
-            self._part.write_bytes(_encoded(clip.pixels[0], alpha, self._suffix))
+            data = _encoded(clip.pixels[0], alpha, self._suffix)
+            self._part.write_bytes(with_tags(data, self._suffix, self._tags) or data)
 
     def __enter__(self) -> StillWriter:
         return self
