@@ -12,6 +12,9 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; read when torch loads
 
 import torch
+from small_runs import make_clip, random_style
+
+from scenivid.nets.lite import LiteParams
 
 SHARED = Path(os.environ.get("SCENIVID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -45,3 +48,15 @@ def _alone() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     logging.getLogger("scenivid").handlers.clear()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Eleven frames of moving colour, lossless, with an uneven rate."""
+    return make_clip(tmp_path / "in.mkv")
+
+
+@pytest.fixture
+def style(tmp_path: Path) -> str:
+    """A lite network with random weights."""
+    return random_style(tmp_path, LiteParams())

@@ -25,7 +25,17 @@ ROOMS = {"train": ("training", "perception"), "eval": ("evaluation", "perception
 """The rooms of the package whose code may use an extra."""
 TOOLS = {"ruff", "mypy", "setuptools"}
 """Commands, imported by nobody."""
-NOT_FOR_DIS = {"torchvision", "open_clip", "timm", "lpips", "matplotlib", "decord", "onnxruntime", "openvino"}
+NOT_FOR_DIS = {
+    "torchvision",
+    "scenedetect",
+    "open_clip",
+    "timm",
+    "lpips",
+    "matplotlib",
+    "decord",
+    "onnxruntime",
+    "openvino",
+}
 
 
 def _normal(name: str) -> str:

@@ -17,16 +17,8 @@ import pytest
 SCENE = ("-f", "lavfi", "-i", "testsrc2=s=112x64:r=25:d=1.2")
 """Thirty frames."""
 H264 = (
-    "-c:v",
-    "libx264",
-    "-preset",
-    "ultrafast",
-    "-bf",
-    "2",
-    "-g",
-    "12",
-    "-x264-params",
-    "b-adapt=0:scenecut=0",
+    *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "12"),
+    *("-x264-params", "b-adapt=0:scenecut=0"),
 )
 
 
@@ -136,14 +128,7 @@ def vvc(path: Path) -> Path:
 def h264_open(path: Path) -> Path:
     """H.264 cut at the key frame of an open group."""
     parameters = (
-        "-preset",
-        "ultrafast",
-        "-bf",
-        "2",
-        "-g",
-        "12",
-        "-x264-params",
-        "open-gop=1:b-adapt=0:scenecut=0",
+        *("-preset", "ultrafast", "-bf", "2", "-g", "12", "-x264-params", "open-gop=1:b-adapt=0:scenecut=0"),
     )
     return without_its_beginning(path, "libx264", parameters)
 
