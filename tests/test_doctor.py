@@ -73,6 +73,7 @@ def test_what_killed_runs_have_left_is_named_after_a_day(
     old, new = tmp_path / "deep" / ".old.mp4.ab12.part", tmp_path / ".new.mp4.cd34.part"
     for path in (old, new):
         path.touch()
+    monkeypatch.setattr(metadata, "requires", lambda name: [])  # the packages have their own tests
     yesterday = time.time() - 25 * 3600
     os.utime(old, (yesterday, yesterday))
     with pytest.raises(SystemExit):

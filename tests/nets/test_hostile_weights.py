@@ -44,7 +44,7 @@ def _card(**changes: Any) -> str:
         (_card(version="1"), "damaged model card"),
         ("3", "damaged model card"),
         (_card(architecture="translator", params={"blocks": 10**7}), "absurd values of blocks"),
-        (_card(architecture="translator", params={"blocks": 200}), "doesn't fit"),
+        (_card(architecture="translator", params={"blocks": 60}), "doesn't fit"),
         (_card(architecture="translator", params={"width": 4096}), "doesn't fit"),
         (_card(architecture="translator", params={"width": 64.5}), "bad parameters"),
         (_card(architecture="translator", params={"width": -1}), "bad parameters"),
@@ -54,7 +54,7 @@ def _card(**changes: Any) -> str:
         (_card(params={"middle_dilations": [float("nan")]}), "bad parameters"),
         (_card(params={"widths": [4096] * 4}), "doesn't fit|bad parameters"),
         (_card(params={"widths": None}), "bad parameters"),
-        (_card(architecture="patch_discriminator", params={"layers": 200}), "bad parameters|doesn't fit"),
+        (_card(architecture="patch_discriminator", params={"layers": 60}), "bad parameters|doesn't fit"),
     ],
     ids=range(20),
 )  # fmt: skip
