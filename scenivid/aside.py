@@ -71,6 +71,11 @@ def make_folder(target: Path) -> Path:
     return part
 
 
+def adopt(folder: Path) -> None:
+    """Have `folder` removed when this program ends, should nothing discard it before."""
+    _unfinished[folder] = os.getpid()
+
+
 def publish(part: Path, target: Path, overwrite: bool) -> None:
     """Give the finished file, or the files of the finished folder, their names.
 

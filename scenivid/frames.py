@@ -39,6 +39,17 @@ class Clip:
     def __len__(self) -> int:
         return len(self.pts)
 
+    def part(self, begin: int, end: int) -> Clip:
+        """Frames `begin` to `end` − 1, without copying."""
+        if (begin, end) == (0, len(self)):
+            return self
+        return Clip(
+            self.pixels[begin:end],
+            self.pts[begin:end],
+            None if self.durations is None else self.durations[begin:end],
+            None if self.alpha is None else self.alpha[begin:end],
+        )
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -71,6 +82,13 @@ class StoredClip:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def part(self, begin: int, end: int) -> StoredClip:
+        """Frames `begin` to `end` − 1, without copying."""
+        durations = None if self.durations is None else self.durations[begin:end]
+        return StoredClip(
+            self.luma[begin:end], self.chroma[begin:end], self.layout, self.pts[begin:end], durations
+        )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ LEVEL = {
     "engine": 5,
     "training": 6,
     "evaluation": 6,
-    "segments": 6,
     "batch": 6,
     "doctor": 6,
     "cluster": 6,

@@ -14,15 +14,14 @@ from typing import Any, Literal
 from scenivid import locks
 from scenivid.batch.records import (
     FOLDER,
-    Made,
     Record,
-    network_of,
     occupied,
     read_record,
     record_path,
     write_record,
 )
 from scenivid.engine import Report, StylizeSettings, stylize
+from scenivid.engine.made import Made, network_of
 from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.reading.images import SUFFIXES as IMAGE_SUFFIXES

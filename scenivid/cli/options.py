@@ -204,6 +204,8 @@ _STYLIZE: list[Decorator] = [
                  help="What a damaged frame does: stop, skip it with a note, or keep the source's."),
     click.option("--strict", is_flag=True, help="Any damage of the source is an error."),
     click.option("--overwrite", is_flag=True, help="Replace what is there."),
+    click.option("--resume", is_flag=True,
+                 help="Go on with what a run that was stopped or killed has left; and leave it, if stopped."),
     click.option("--serial", is_flag=True, hidden=True, help="No threads between the stages."),
     click.option("--onnx-layout", type=click.Choice(["auto", "nchw", "nhwc"]), default="auto"),
     click.option("--onnx-range", type=click.Choice(["auto", "signed", "unit", "byte"]), default="auto",

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from scenivid import aside
 from scenivid.cores import set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
+from scenivid.engine.made import Made, network_of
+from scenivid.engine.segments.work import open_work, piece_length
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
+from scenivid.errors import InputError
 from scenivid.frames import Clip, StoredClip
 from scenivid.styles.onnx_style import OnnxOptions
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap
-from scenivid.video.writing.writer import WriterSettings, open_writer
+from scenivid.video.writing.writer import VideoWriter, WriterSettings, open_writer
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Report:
 
 __all__ = ["Progress", "Report", "StylizeSettings", "expected_frames", "stylize"]
 
+AnyClip = Clip | StoredClip
 Progress = Callable[[int, int | None], None]
 """Called with frames done and frames expected (None where the container doesn't say)."""
 
@@ -77,10 +83,15 @@ def stylize(
         ConfigError: settings that don't go together.
     """
     began = time.perf_counter()
-    device = resolve_device(settings.device)
     watch = Stopwatch()
     notes: list[str] = []
-    with open_video(source, settings.decoder, settings.start, settings.duration, settings.reading) as reader:
+    target = aside.check(output, source, settings.overwrite)
+    with (
+        open_video(source, settings.decoder, settings.start, settings.duration, settings.reading) as reader,
+        open_work(target, _made(source, settings, stylizer), settings.resume) as work,
+    ):
+        settings = work.pinned(settings)
+        device = resolve_device(settings.device)
         info = reader.info
         wanted = WriterSettings(
             settings.codec,
@@ -90,18 +101,27 @@ def stylize(
             preset=settings.preset,
             pixel_format=settings.pixel_format,
         )
-        frames, expected = 0, expected_frames(info, settings.start, settings.duration)
-        with open_writer(output, info, wanted, start=settings.start, duration=settings.duration) as writer:
+        frames, expected = work.frames, expected_frames(info, settings.start, settings.duration)
+        length = piece_length(info.rate_hz)
+        with open_writer(
+            output, info, wanted, start=settings.start, duration=settings.duration, work=work.place
+        ) as writer:
             stored = writer.stored if reader.stores and device.type == "cpu" else None
             size = (info.height, info.width)
             chain = Chain.build(settings, device, stylizer, size, writer.dtype, notes, stored=stored)
+            work.settle({**chain.settled, "decoder": reader.decoder, "encoder": writer.encoder})
+            chain.restore(work.states())
             clips = reader.clips(chain.batch) if stored is None else reader.stored_clips(chain.batch)
-            parts = chain.parts(_timed(clips, info, watch))
+            left = _after(frames, _apart(_timed(clips, info, watch), length), writer)
+            parts = chain.parts(left, frames, lambda number: (number + 1) % length == 0)
             with set_up(chain.threads), chain.running(parts, watch) as results:
                 for part in results:
                     with watch.stage("encode"):
                         writer.write(part.source)
+                        piece = writer.end_piece() if part.keep_states else None
                     frames += len(part.source)
+                    if piece is not None:
+                        work.add(piece, part.states)
                     if progress is not None:
                         progress(frames, expected)
         encoder, lost = writer.encoder, reader.frames_lost
@@ -136,9 +156,7 @@ def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction 
     return max(0, left if duration is None else min(left, round(duration * info.rate_hz)))
 
 
-def _timed(
-    clips: Iterator[Clip | StoredClip], info: VideoInfo, watch: Stopwatch
-) -> Generator[Clip | StoredClip, None, None]:
+def _timed(clips: Iterator[AnyClip], info: VideoInfo, watch: Stopwatch) -> Generator[AnyClip, None, None]:
     """The clips, HDR tone-mapped; the time spent waiting for them is `decode`."""
     try:
         while True:
@@ -152,6 +170,42 @@ def _timed(
     finally:
         if isinstance(clips, Generator):
             clips.close()
+
+
+def _made(source: Path, settings: StylizeSettings, stylizer: Stylizer | None) -> Made:
+    """What the result is made from: a run that is taken up again must be told the same."""
+    try:
+        return Made.of(
+            source, settings, network_of(settings.style) if stylizer is None else type(stylizer).__name__
+        )
+    except OSError as exc:
+        raise InputError(f"{source} can't be read: {exc.strerror or exc}") from exc
+
+
+def _apart(clips: Generator[AnyClip, None, None], length: int) -> Generator[AnyClip, None, None]:
+    """The same frames; no clip goes beyond a multiple of `length` frames."""
+    number = 0
+    with closing(clips):
+        for clip in clips:
+            begin = 0
+            while begin < len(clip):
+                end = min(len(clip), begin + length - (number + begin) % length)
+                yield clip.part(begin, end)
+                begin = end
+            number += len(clip)
+
+
+def _after(
+    done: int, clips: Generator[AnyClip, None, None], writer: VideoWriter
+) -> Generator[AnyClip, None, None]:
+    """The frames after the first `done`, which the writer has already."""
+    with closing(clips):
+        for clip in clips:
+            if done > 0:
+                writer.skip(clip)
+                done -= len(clip)
+            else:
+                yield clip
 
 
 def _plain(value: object) -> Any:

@@ -63,6 +63,8 @@ class StylizeSettings:
     fps: Fraction | None = None
     """Frames a second of a folder of frames; None for 24."""
     overwrite: bool = False
+    resume: bool = False
+    """Go on with what a run that was stopped or killed has left of this output; and leave it, if stopped."""
     serial: bool = False
     """No threads between the stages, to find faults; the result is the same."""
     onnx: OnnxOptions = field(default_factory=OnnxOptions)

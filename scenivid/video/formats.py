@@ -113,7 +113,8 @@ def mux_options(
     """
     if container.muxer in MATROSKA:
         # Otherwise a track that begins before zero (AAC priming) would push all others later.
-        return {"avoid_negative_ts": "disabled"}
+        # And the file would hold a random number, so that no two were the same.
+        return {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
     if container.muxer == "apng":
         return {"plays": "0"}  # for ever, as moving pictures do
     if not container.exact_end:

@@ -33,6 +33,13 @@ class Encoding:
     notes: tuple[str, ...] = ()
     """What differs from the source, in words."""
 
+    @property
+    def restartable(self) -> bool:
+        """Whether pieces of several encoders make one track: not where packets are more than their bytes."""
+        if self.codec == "vp9" and has_alpha(VideoFormat(self.pix_fmt)):
+            return False
+        return self.codec not in _MOVING_PICTURES
+
 
 @dataclass(frozen=True)
 class _Codec:
@@ -58,7 +65,16 @@ class _Codec:
 
 
 _CODECS = {
-    "h264": _Codec(("libx264",), (0, 51, 17), ("420",), (8,), "veryfast", nvenc="h264_nvenc"),
+    "h264": _Codec(
+        ("libx264",),
+        (0, 51, 17),
+        ("420",),
+        (8,),
+        "veryfast",
+        # Else its rate control isn't the same on every processor, nor, in small frames, on every run.
+        {"libx264": {"x264-params": "cpu-independent=1"}},
+        nvenc="h264_nvenc",
+    ),
     "hevc": _Codec(
         ("libx265",),
         (0, 51, 19),
@@ -120,6 +136,9 @@ _CODECS = {
 }
 _ASKED = re.compile(r"(yuva?4(20|22|44)p|gbra?p)(\d\d)?(le)?|bgr0|bgra|rgba?|rgb24")
 """Pixel formats that frames are made into."""
+
+
+_MOVING_PICTURES = frozenset(("gif", "apng", "webp"))
 
 
 def encoding_for(

@@ -1,15 +1,15 @@
-"""One video file, encoded and muxed in a single pass with bounded memory."""
+"""One video file: the picture encoded in pieces, then put together with the source's other tracks."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import av
 from av.container import OutputContainer
 from av.error import FFmpegError
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from scenivid import aside
@@ -31,6 +31,8 @@ from scenivid.video.writing.pictures import (
     tag,
     tags_for,
 )
+from scenivid.video.writing.piece_track import PieceTrack
+from scenivid.video.writing.pieces import Piece, WorkPlace
 from scenivid.video.writing.ticks import Ticks
 from scenivid.video.writing.tracks.tracks import Tracks
 from scenivid.video.writing.tracks.window import Window
@@ -51,7 +53,12 @@ class FileWriter:
         overwrite: bool,
         start: Fraction | None,
         duration: Fraction | None,
+        work: WorkPlace | None = None,
     ) -> None:
+        """
+        Args:
+            work: where to keep what is encoded, and what is there already; None for a place of its own.
+        """
         unit = video_time_base(container, info.time_base)
         tags = tags_for(info.color, encoding)
         self.dtype = encoding.dtype
@@ -73,7 +80,7 @@ class FileWriter:
             first = info.start if begin is None else begin
             window = Window(begin, end, Fraction(0) if origin is None else first - origin)
 
-            def add_picture(output: OutputContainer) -> Stream:
+            def add_picture(output: OutputContainer) -> VideoStream:
                 stream = _add_picture(output, info, container, encoding, tags, unit)
                 metadata = tracks.video_metadata(start or Fraction(0))
                 stream.metadata.update(metadata)
@@ -81,12 +88,27 @@ class FileWriter:
                     stream.metadata["title"] = stream.metadata.get("title", "") + ROOM
                 return stream
 
-            self._muxer = Muxer(target, info, container, unit, tracks, window, add_picture)
+            self._own = None if work is not None else aside.make_folder(target)
+            place = work or WorkPlace(self._own or target.parent)
+            try:
+                self._muxer = Muxer(target, info, container, unit, tracks, window, add_picture, place.folder)
+            except BaseException:
+                self._tidy()
+                raise
         except BaseException:
             tracks.close()
             raise
-        assert isinstance(self._muxer.picture, VideoStream)
-        self._track = PictureTrack(self._muxer.picture, ticks, unit, container.exact_end)
+        picture = self._muxer.picture
+        assert isinstance(picture, VideoStream)
+        self._pieces = self._direct = None
+        if encoding.restartable:
+            encoder = partial(
+                _add_picture, info=info, container=container, encoding=encoding, tags=tags, unit=unit
+            )
+            self._pieces = PieceTrack(place.folder, place.pieces, encoder, container.muxer, unit, ticks)
+        else:
+            self._direct = PictureTrack(picture, ticks, unit, container.exact_end)
+        self._picture, self._ticks = picture, ticks
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""
@@ -105,12 +127,30 @@ class FileWriter:
             frames = self._frames(clip.pixels, clip.alpha)
         lengths = clip.durations or (None,) * len(clip)
         for frame, pts, length in zip(frames, clip.pts, lengths, strict=True):
-            if self._track.ticks.first is None:
+            if self._pieces is not None:
+                with aside.writing(self._target):
+                    self._pieces.encode(frame, pts, length)
+                continue
+            assert self._direct is not None
+            if self._ticks.first is None:
                 self._muxer.begin(pts if self._trimmed else None)
             with aside.writing(self._target):
                 shown = frame if self._palette is None else self._palette(frame)
-                self._muxer.mux(self._track.encode(shown, pts, length))
+                self._muxer.mux(self._direct.encode(shown, pts, length))
             self._muxer.copy(pts, self._window())
+
+    def skip(self, clip: Clip | StoredClip) -> None:
+        """Pass over frames that pieces hold already; see `VideoWriter.skip`."""
+        assert self._pieces is not None
+        for pts, length in zip(clip.pts, clip.durations or (None,) * len(clip), strict=True):
+            self._pieces.skip(pts, length)
+
+    def end_piece(self) -> Piece | None:
+        """Finish a piece; see `VideoWriter.end_piece`."""
+        if self._pieces is None:
+            return None
+        with aside.writing(self._target):
+            return self._pieces.end_piece()
 
     def __enter__(self) -> FileWriter:
         return self
@@ -118,20 +158,34 @@ class FileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._muxer.abandon()
-            return
         try:
-            self._finish()
-        except BaseException:
-            self._muxer.abandon()
-            raise
+            if kind is not None:
+                self._muxer.abandon()
+                return
+            try:
+                self._finish()
+            except BaseException:
+                self._muxer.abandon()
+                raise
+        finally:
+            if self._pieces is not None:
+                self._pieces.abandon()
+            self._tidy()
+
+    def _tidy(self) -> None:
+        if self._own is not None:
+            aside.discard(self._own)
 
     def _finish(self) -> None:
-        ticks = self._track.ticks
+        ticks = self._ticks
         if ticks.first is None:
             raise OutputError(f"{self._target} can't be written: the source gave no frame")
-        self._muxer.mux(self._track.finish())
+        if self._pieces is not None:
+            self.end_piece()
+            self._join(self._pieces, ticks.first)
+        else:
+            assert self._direct is not None
+            self._muxer.mux(self._direct.finish())
         self._muxer.copy(None, self._window())
         if not ticks.exact:
             tick = self._container.tick or self._unit
@@ -141,6 +195,16 @@ class FileWriter:
             )
         self._muxer.finish(ticks.count, self._overwrite)
         self.notes += self._muxer.notes
+
+    def _join(self, pieces: PieceTrack, first: Fraction) -> None:
+        """Write the packets of all pieces, and the other tracks beside them."""
+        self._muxer.begin(first if self._trimmed else None)
+        window = self._window()
+        for packet in pieces.packets(self._picture, self._container.exact_end):
+            assert packet.dts is not None
+            decoded = packet.dts * self._unit + self._ticks.shift
+            self._muxer.mux([packet])
+            self._muxer.copy(max(first, decoded), window)
 
     def _origin(self, tracks: Tracks) -> Fraction | None:
         """When the first frame is shown in the output, in seconds; None to leave all times as they are."""
@@ -162,7 +226,7 @@ class FileWriter:
 
     def _window(self) -> Window:
         """The part that is written, by the time of the first frame."""
-        first, shift = self._track.ticks.first, self._track.ticks.shift
+        first, shift = self._ticks.first, self._ticks.shift
         assert first is not None
         origin = first if self._trimmed else self._info.start
         end = None if self._duration is None else origin + self._duration

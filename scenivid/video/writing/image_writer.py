@@ -16,6 +16,7 @@ from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
 from scenivid.video.writing.pictures import over_black
+from scenivid.video.writing.pieces import Piece, WorkPlace
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
 _JPEG_QUALITY = 95
@@ -30,7 +31,7 @@ class FolderWriter:
     number: `000001.png`, `000002.png`, …
     """
 
-    def __init__(self, target: Path, info: VideoInfo, overwrite: bool) -> None:
+    def __init__(self, target: Path, info: VideoInfo, overwrite: bool, work: WorkPlace | None = None) -> None:
         """Raises OutputError where the folder can't be made, or holds something other than frames."""
         deep = info.bit_depth > 8 and not info.color.hdr
         self.dtype = torch.uint16 if deep else torch.uint8
@@ -42,7 +43,25 @@ class FolderWriter:
         self._count = 0
         if target.is_dir():
             _only_frames(target)
-        self._part = aside.make_folder(target)
+        self._own, self._kept = work is None, 0
+        self._pieces = 0 if work is None else len(work.pieces)
+        if work is None:
+            self._part = aside.make_folder(target)
+        else:
+            self._part = work.folder / "frames"
+            with aside.writing(target):
+                self._part.mkdir(exist_ok=True)
+
+    def skip(self, clip: Clip | StoredClip) -> None:
+        """Pass over frames that are there already; see `VideoWriter.skip`."""
+        self._count += len(clip)
+        self._kept = self._count
+
+    def end_piece(self) -> Piece | None:
+        """Count what was written since the last piece; see `VideoWriter.end_piece`."""
+        frames, self._kept = self._count - self._kept, self._count
+        self._pieces += 1
+        return Piece(self._pieces - 1, frames) if frames else None
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""
@@ -75,7 +94,8 @@ class FolderWriter:
                         f"{others} other file{'s' if others > 1 else ''} in {self._target} left as found"
                     )
         finally:
-            aside.discard(self._part)  # there no more once published
+            if self._own:
+                aside.discard(self._part)  # there no more once published
 
 
 class StillWriter:
@@ -101,6 +121,13 @@ class StillWriter:
             self.notes.append(f"{self._suffix} can't hold transparency: it was laid on black")
         self._target, self._overwrite = target, overwrite
         self._part = aside.make_file(target)
+
+    def skip(self, clip: Clip | StoredClip) -> None:
+        """Nothing is ever there already."""
+
+    def end_piece(self) -> Piece | None:
+        """One picture has no pieces."""
+        return None
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Write the picture; see `VideoWriter.write`."""

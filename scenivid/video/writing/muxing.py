@@ -42,6 +42,7 @@ class Muxer:
         tracks: Tracks,
         window: Window,
         add_picture: Picture,
+        folder: Path,
     ) -> None:
         """Write the header.
 
@@ -53,13 +54,14 @@ class Muxer:
             tracks: what goes along; closed by `finish` and `abandon`.
             window: the part of the source that is written, as far as it is known before the first frame.
             add_picture: adds the picture's track.
+            folder: where the file is until it is finished, on the same disk.
 
         Raises:
             OutputError: the place, the container or the encoder refuses.
         """
         self._target, self._info, self._container, self._tracks = target, info, container, tracks
         self.notes: list[str] = []
-        self._part = aside.make_file(target)
+        self._part = aside.make_file(folder / target.name)
         last = tracks.cover is not None  # it is put into the index, which must then be free to grow
         options = mux_options(container, unit, tracks.offset_units, tracks.metadata, index_first=not last)
         try:

@@ -62,6 +62,11 @@ class Ticks:
         return self._lengths.pop(tick, self._last_length)
 
     @property
+    def last_length(self) -> int:
+        """Ticks that the last frame so far is shown."""
+        return self._last_length
+
+    @property
     def total(self) -> int:
         """Ticks from the first frame to the end of the last one."""
         return self._last + self._last_length - self._start

@@ -19,6 +19,7 @@ from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.encoders import encoding_for
 from scenivid.video.writing.file_writer import FileWriter
 from scenivid.video.writing.image_writer import FolderWriter, StillWriter
+from scenivid.video.writing.pieces import Piece, WorkPlace
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,17 @@ class VideoWriter(Protocol):
         """What could not be kept, in sentences; complete once `with` is left."""
         ...
 
+    def skip(self, clip: Clip | StoredClip) -> None:
+        """Pass over frames that finished pieces hold already; only before the first `write`."""
+        ...
+
+    def end_piece(self) -> Piece | None:
+        """Finish what was written since the last piece, so that it survives whatever happens.
+
+        None where there is nothing, or where the format can't be taken up again.
+        """
+        ...
+
     @property
     def stored(self) -> Layout | None:
         """How frames lie in the file, if that is 8 bits of 4:2:0: `write` then takes such clips too."""
@@ -85,6 +97,7 @@ def open_writer(
     *,
     start: Fraction | None = None,
     duration: Fraction | None = None,
+    work: WorkPlace | None = None,
 ) -> VideoWriter:
     """Prepare to write `output`: a video file by its suffix, a folder of PNGs if it has none.
 
@@ -100,6 +113,8 @@ def open_writer(
         start: where the source was trimmed, in seconds after its first frame. The first frame written
             then gets the source's own start time, and sound, subtitles and chapters move with it.
         duration: how much of the source was kept, in seconds.
+        work: where to keep what is finished, and what is there already; None for a place of its own that
+            goes with the writer.
 
     Raises:
         OutputError: one line that says what is in the way.
@@ -119,7 +134,7 @@ def open_writer(
     if folder and target.is_file():
         raise OutputError(f"{output} is a file without a suffix: give the output a suffix like .mp4")
     if folder:
-        return FolderWriter(target, info, settings.overwrite)
+        return FolderWriter(target, info, settings.overwrite, work)
     if still:
         return StillWriter(target, info, settings.overwrite)
     encoding = encoding_for(
@@ -130,4 +145,4 @@ def open_writer(
         preset=settings.preset,
         pixel_format=settings.pixel_format,
     )
-    return FileWriter(target, info, container, encoding, settings.overwrite, start, duration)
+    return FileWriter(target, info, container, encoding, settings.overwrite, start, duration, work)

@@ -1,0 +1,199 @@
+"""The work folder of an output: what a run has finished so far, and the journal that says how to go on.
+
+    .out.mp4.work/journal.json       what is made from what and how, what 'auto' became, the finished pieces
+                  000000.data …      encoded picture (`video.writing.pieces`); or frames/, for a folder
+                  000000.states      what the stages remember after a piece (`states`)
+
+It lies beside the output and goes when the output is complete. A run that is told to stop leaves it only with
+`keep`; a run that is killed leaves it in any case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from scenivid import aside, locks
+from scenivid.engine.made import Made
+from scenivid.engine.segments.states import load_states, save_states
+from scenivid.engine.settings import StylizeSettings
+from scenivid.errors import ConfigError, OutputError
+from scenivid.video.writing.pieces import Piece, WorkPlace, sync
+
+_SECONDS = 10
+"""About how long a piece is: what is lost at most, and what an encoder needs to do its best."""
+_FEWEST, _MOST = 48, 600
+_PINNED = ("device", "flow", "engine", "precision")
+_JOURNAL = "journal.json"
+_VERSION = 1
+
+
+@dataclass
+class Work:
+    """One run's work folder. Pieces are added as they are finished; each then survives whatever happens."""
+
+    folder: Path
+    made: Made
+    pieces: list[Piece] = field(default_factory=list)
+    settled: dict[str, Any] = field(default_factory=dict)
+    """What 'auto' became when the output was begun."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames the finished pieces hold."""
+        return sum(piece.frames for piece in self.pieces)
+
+    @property
+    def place(self) -> WorkPlace:
+        """For the writer."""
+        return WorkPlace(self.folder, tuple(self.pieces))
+
+    def pinned(self, settings: StylizeSettings) -> StylizeSettings:
+        """The settings, with 'auto' as what it became when the output was begun."""
+        known = {name: self.settled[name] for name in _PINNED if name in self.settled}
+        return replace(settings, **{name: value for name, value in known.items() if _is_auto(settings, name)})
+
+    def settle(self, settled: Mapping[str, Any]) -> None:
+        """Note what 'auto' became, or make sure that it is the same as when the output was begun.
+
+        Raises:
+            ConfigError: it isn't; the message says what differs.
+        """
+        if not self.pieces:
+            self.settled = dict(settled)
+            return
+        names = sorted(self.settled.keys() | settled.keys())
+        changed = [
+            f"{name} was {self.settled.get(name)}, is {settled.get(name)}"
+            for name in names
+            if self.settled.get(name) != settled.get(name)
+        ]
+        if changed:
+            raise _other(changed)
+
+    def states(self) -> Sequence[tuple[str, object]]:
+        """What the stages remember after the last finished piece.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        return load_states(self._states(self.pieces[-1])) if self.pieces else ()
+
+    def add(self, piece: Piece, states: Sequence[tuple[str, object]]) -> None:
+        """A piece is finished, and this is what the stages remember after it.
+
+        Raises:
+            OutputError: the disk is full, or the like.
+        """
+        with aside.writing(self.folder):
+            path = self._states(piece)
+            save_states(tuple(states), path)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            before = self.pieces[-1] if self.pieces else None
+            self.pieces.append(piece)
+            self._write()
+            if before is not None:  # only the last are ever needed
+                self._states(before).unlink(missing_ok=True)
+
+    def _states(self, piece: Piece) -> Path:
+        return self.folder / f"{piece.number:06d}.states"
+
+    def _write(self) -> None:
+        values = {
+            "version": _VERSION,
+            "made": vars(self.made),
+            "settled": self.settled,
+            "pieces": [asdict(piece) for piece in self.pieces],
+        }
+        part = self.folder / f"{_JOURNAL}.part"
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(values, file)
+            sync(file.fileno(), file)
+        part.replace(self.folder / _JOURNAL)
+
+
+def _is_auto(settings: StylizeSettings, name: str) -> bool:
+    return getattr(settings, name, None) == "auto"
+
+
+def piece_length(rate_hz: Fraction) -> int:
+    """Frames of a piece: it must not depend on anything but the source."""
+    return max(_FEWEST, min(_MOST, round(_SECONDS * rate_hz)))
+
+
+@contextlib.contextmanager
+def open_work(target: Path, made: Made, resume: bool) -> Iterator[Work]:
+    """The work folder of `target`, held against other runs; it is removed at the end.
+
+    Args:
+        target: where the result goes, as `aside.check` says.
+        made: what the result is made from, and how.
+        resume: go on with what another run has left there; and leave it there if this one is stopped.
+
+    Raises:
+        ConfigError: with `resume`, what is there is made from something else, or otherwise; nothing is lost.
+        OutputError: another run is at it, or the system refuses.
+    """
+    folder = work_folder(target)
+    with contextlib.ExitStack() as stack:
+        with aside.writing(target):
+            if not stack.enter_context(locks.hold(folder.with_suffix(".lock"))):
+                raise OutputError(f"another run is writing {target}: wait for it, or choose another name")
+            work = _taken_up(folder, made) if resume else None
+            if work is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                work = Work(folder, made)
+            for part in folder.glob(".*.part"):
+                part.unlink()
+            if not resume:
+                aside.adopt(folder)
+        keep = False
+        try:
+            yield work
+        except BaseException:
+            keep = resume and bool(work.pieces)
+            raise
+        finally:
+            if not keep:
+                aside.discard(folder)
+
+
+def work_folder(target: Path) -> Path:
+    """Where the work on `target` lies."""
+    name = os.fsencode(target.name)[:200].decode(errors="ignore")  # names end at 255 bytes
+    return target.with_name(f".{name}.work")
+
+
+def _taken_up(folder: Path, made: Made) -> Work | None:
+    """The work that is in `folder`, or None where nothing is finished."""
+    try:
+        values = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
+        if values["version"] != _VERSION:
+            raise _other([f"the output was begun by another version of scenivid ({values['version']})"])
+        before = Made(**values["made"])
+        pieces = [Piece(**piece) for piece in values["pieces"]]
+        settled = dict(values["settled"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise OutputError(f"{folder} is damaged: begin again without --resume ({exc})") from exc
+    changed = before.differences(made)
+    if changed:
+        raise _other(changed)
+    return Work(folder, made, pieces, settled)
+
+
+def _other(changed: Sequence[str]) -> ConfigError:
+    return ConfigError(
+        f"this can't be resumed: {'; '.join(changed)}; "
+        "restore that, or begin again without --resume (what is there is then removed)"
+    )
