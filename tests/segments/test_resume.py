@@ -210,7 +210,8 @@ def test_killed_three_times_and_resumed_gives_the_same_bytes(
 ) -> None:
     clip = make_clip(tmp_path / "long.mkv", 160)
     output = tmp_path / "out.mp4"
-    command = [sys.executable, "-m", "scenivid", "stylize", str(clip), str(output), "--style", settings.style]
+    program = "from scenivid import cli, engine; engine.piece_length = lambda rate: 20; cli.main()"
+    command = [sys.executable, "-c", program, "stylize", str(clip), str(output), "--style", settings.style]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command[:-3], str(tmp_path / "whole.mp4"), *command[-2:]], check=True, env=environment)
     journal = work_folder(output) / "journal.json"
