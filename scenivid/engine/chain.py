@@ -22,7 +22,7 @@ from scenivid.engine.lanes.plane_finish import Finish, as_wanted
 from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
 from scenivid.engine.lanes.tensors import Batch
 from scenivid.engine.settings import StylizeSettings
-from scenivid.engine.stages import Stage, Stopwatch
+from scenivid.engine.stages import DEPTH, Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.styles.engines.choice import with_engine
@@ -36,6 +36,8 @@ _PAINTED_AT = 540
 _BATCH_PIXELS = 2**24
 """Painted at once on CUDA with `batch='auto'`: more gains nothing."""
 _MOST = 32
+_LARGE = 2**22
+"""Pixels of a frame from which as few as possible wait between the stages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,8 @@ class Chain:
     serial: bool
     settled: Mapping[str, Any] = field(default_factory=dict)
     """What 'auto' became, for the report."""
+    depth: int = DEPTH
+    """Parts that may wait between two stages."""
     kind: type[Frame] | type[Batch] = Frame
     """What the stages take."""
 
@@ -121,6 +125,7 @@ class Chain:
             "paint": f"{small[1]}x{small[0]}",
             "engine": engine,
         }
+        depth = 1 if size[0] * size[1] > _LARGE else DEPTH
         row: list[Stage]
         if tensors:
             row = tensor_lane.lane(plan, stylizer, estimator, device, notes)
@@ -128,7 +133,7 @@ class Chain:
             row = [Look(plan, estimator), Paint(plan, stylizer, notes), Finish(plan)]
             if plan.consistency > 0:
                 row.insert(2, Steady(plan))
-        return cls(row, batch, threads, device, settings.serial, settled, Batch if tensors else Frame)
+        return cls(row, batch, threads, device, settings.serial, settled, depth, Batch if tensors else Frame)
 
     def parts(
         self, clips: Iterable[Clip | StoredClip], first: int = 0, mark: Callable[[int], bool] | None = None
@@ -154,7 +159,9 @@ class Chain:
     def running(self, parts: Iterable[Frame | Batch], watch: Stopwatch) -> Iterator[Iterator[Frame | Batch]]:
         """Send parts through the stages; see `stages.running`. Their `source` is then the finished clip."""
         wrap = tensor_lane.on_streams(self.device) if self.kind is Batch else None
-        with stages.running(parts, self.stages, watch, serial=self.serial, wrap=wrap) as results:
+        with stages.running(
+            parts, self.stages, watch, serial=self.serial, depth=self.depth, wrap=wrap
+        ) as results:
             yield results if wrap is None else tensor_lane.arrived(results)
 
     def restore(self, states: Iterable[tuple[str, object]]) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from scenivid.ahead import ReadAhead
 
 STAGES = ("decode", "translate", "flow", "steady", "finish", "encode")
-_DEPTH = 2
+DEPTH = 2
 """Parts that may wait between two stages: enough to overlap, small enough to bound memory."""
 
 
@@ -80,6 +80,7 @@ def running(
     watch: Stopwatch,
     *,
     serial: bool = False,
+    depth: int = DEPTH,
     wrap: Wrap | None = None,
 ) -> Iterator[Iterator[Any]]:
     """Send `parts` through all stages; yields the results, in order.
@@ -89,6 +90,7 @@ def running(
 
     Args:
         parts: taken one at a time, from one thread.
+        depth: parts that may wait between two stages.
         serial: no threads: each result is made when it is asked for.
         wrap: called once for each stage, before it runs.
     """
@@ -100,7 +102,7 @@ def running(
             if serial:
                 results = through
                 continue
-            ahead.append(ReadAhead(through, _DEPTH, stage.name))
+            ahead.append(ReadAhead(through, depth, stage.name))
             results = ahead[-1]
         yield results
     finally:

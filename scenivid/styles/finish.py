@@ -100,6 +100,20 @@ def finish(painted: Tensor, guide: Tensor, full: Tensor) -> Tensor:
     return torch.from_numpy(out).clamp_(0, 1)
 
 
+class Room:
+    """Memory for planes at full size: asking for it anew would cost as much as filling it."""
+
+    def __init__(self) -> None:
+        self._planes: dict[tuple[int, int], tuple[Plane, Plane]] = {}
+
+    def of(self, height: int, width: int) -> tuple[Plane, Plane]:
+        """Two float32 planes of this size; whatever they held is overwritten."""
+        if (height, width) not in self._planes:
+            shape = (height, width)
+            self._planes[shape] = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        return self._planes[height, width]
+
+
 class GuideStats:
     """Local mean and variance of a small source plane, which all planes painted from it share."""
 
@@ -117,6 +131,7 @@ def finish_plane(
     out: Plane,
     full_levels: Levels = FLOATS,
     out_levels: Levels = FLOATS,
+    room: Room | None = None,
 ) -> None:
     """Finish one plane on the CPU: `finish` for [h, w] arrays.
 
@@ -127,6 +142,7 @@ def finish_plane(
         out: written to; [H, W], float32, or uint8, which is rounded and clamped.
         full_levels: how `full` holds its values.
         out_levels: how `out` shall hold its values.
+        room: memory to work in, kept from frame to frame.
     """
     gain, base = _fit_plane(painted, stats)
     # offset + scale · (gain · (full − its offset) / its scale + base), as one product and one sum
@@ -136,8 +152,9 @@ def finish_plane(
     if full_levels.offset:
         base -= gain * np.float32(full_levels.offset)
     height, width = full.shape
-    light = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
-    rest = cv2.resize(base, (width, height), interpolation=cv2.INTER_LINEAR)
+    light, rest = (room if room is not None else Room()).of(height, width)
+    cv2.resize(gain, (width, height), dst=light, interpolation=cv2.INTER_LINEAR)
+    cv2.resize(base, (width, height), dst=rest, interpolation=cv2.INTER_LINEAR)
     cv2.multiply(light, full, dst=light, dtype=cv2.CV_32F)
     cv2.add(light, rest, dst=out, dtype=cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_32F)
 

@@ -14,7 +14,7 @@ from scenivid.engine.lanes.plan import Plan, alpha_like
 from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
 from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.ink import LOCAL, TINT, compose
-from scenivid.styles.finish import GuideStats, finish_line, finish_plane
+from scenivid.styles.finish import GuideStats, Room, finish_line, finish_plane
 from scenivid.temporal.planes import Planes
 
 
@@ -24,7 +24,7 @@ class Finish:
     name, workers = "finish", 1
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._plan, self._room = plan, Room()
 
     @torch.inference_mode()
     def __call__(self, frame: Frame) -> Frame:
@@ -52,7 +52,7 @@ class Finish:
             stats, full = GuideStats(frame.guide), _grey(source)
             large = np.empty((1, 3, *plan.size), np.float32)
             for plane, out in zip(flat[0].contiguous().numpy(), large[0], strict=True):
-                finish_plane(plane, stats, full, out)
+                finish_plane(plane, stats, full, out, room=self._room)
             flat = torch.from_numpy(large)
         if line.shape[1] and plan.ink > 0:
             flat = compose(flat, finish_line(line, plan.size), plan.ink)
@@ -74,12 +74,12 @@ class Finish:
         if plan.small != plan.size:
             own = colour.levels(source.layout.full_range)[0]
             full = source.luma[0].numpy()
-            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light)
+            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light, self._room)
             half = (planes.chroma.shape[2], planes.chroma.shape[1])
             stats = GuideStats(cv2.resize(frame.guide, half, interpolation=cv2.INTER_AREA))
             full = cv2.resize(full, (chroma.shape[2], chroma.shape[1]), interpolation=cv2.INTER_AREA)
             for plane, out in zip(planes.chroma, chroma, strict=True):
-                finish_plane(plane, stats, full, out, own, tint)
+                finish_plane(plane, stats, full, out, own, tint, self._room)
         else:
             colour.to_bytes(planes.luma, light, luma)
             for plane, out in zip(planes.chroma, chroma, strict=True):
