@@ -1,0 +1,5 @@
+"""How fast everything is on this machine: stages, whole runs, and yardsticks to compare them with."""
+
+from scenivid.engine.bench.measure import SIZES, Bench, bench
+
+__all__ = ["SIZES", "Bench", "bench"]
