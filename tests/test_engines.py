@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scenes import texture
@@ -14,6 +17,7 @@ from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles.engines import choice
 from scenivid.styles.engines.choice import with_engine
+from scenivid.styles.engines.openvino_run import OpenVinoRun
 from scenivid.styles.stylizer import LiteStylizer
 
 THREADS = Threads(2, 1, 1)
@@ -116,3 +120,30 @@ def test_wrong_names_and_kinds_are_clear_errors(stylizer: LiteStylizer) -> None:
 
     with pytest.raises(ScenividError, match="lite"):
         with_engine(Other(), "openvino", (64, 96), THREADS, [])  # type: ignore[arg-type]
+
+
+def test_openvino_s_input_is_kept_alive_while_it_is_read() -> None:
+    openvino = pytest.importorskip("openvino")
+
+    class Request:
+        """Knows no more of its input than an address, as OpenVINO does."""
+
+        def set_input_tensor(self, tensor: Any) -> None:
+            assert isinstance(tensor, openvino.Tensor)
+            self.address, self.shape = tensor.data.ctypes.data, tensor.data.shape
+
+        def infer(self) -> None:
+            count = int(np.prod(self.shape))
+            churn = [torch.full(self.shape, float("nan")) for _ in range(8)]  # takes what has been let go
+            self.seen = np.ctypeslib.as_array((ctypes.c_float * count).from_address(self.address)).copy()
+            del churn
+
+        def get_output_tensor(self) -> Any:
+            return openvino.Tensor(self.seen.reshape(self.shape))
+
+    class Compiled:
+        def create_infer_request(self) -> Request:
+            return Request()
+
+    image = torch.rand(1, 3, 256, 256).to(memory_format=torch.channels_last)  # has to be copied
+    assert torch.equal(OpenVinoRun(Compiled())(image), image)

@@ -29,7 +29,8 @@ class OpenVinoRun:
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
-        request.set_input_tensor(openvino.Tensor(image.contiguous().numpy(), shared_memory=True))
+        pixels = image.contiguous().numpy()  # OpenVINO reads it in place and doesn't keep it alive
+        request.set_input_tensor(openvino.Tensor(pixels, shared_memory=True))
         request.infer()
         return torch.from_numpy(request.get_output_tensor().data.copy())
 
