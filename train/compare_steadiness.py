@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--open", type=Path, default=Path("data/open"), help="folder of prepare_open_data.py")
     parser.add_argument("--clips", default="", help="real clips, separated by commas")
-    parser.add_argument("--side", type=int, default=480, help="longer side of photographs and frames")
+    parser.add_argument(
+        "--side", type=int, default=480, help="shorter side of photographs, longer side of frames"
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

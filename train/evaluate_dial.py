@@ -18,6 +18,7 @@ import torch
 from evaluate_style import CPU, load_photos, sheet, tile
 from torch import Tensor
 
+from scenivid.ink import inked
 from scenivid.nets.checkpoint import read_card
 from scenivid.styles.stylizer import blend_for
 from scenivid.styles.zoo import load_style
@@ -34,7 +35,8 @@ def at(weights: Path, strength: float, photos: list[Tensor]) -> list[Tensor]:
     """What the engine makes of photographs [1, 3, H, W] at a strength."""
     style = load_style(str(weights), CPU, "fp32", strength=strength)
     blend = blend_for(style, strength)
-    return [torch.lerp(photo, style.translate(photo, [True], None, None)[0], blend) for photo in photos]
+    made = [inked(style.translate(photo, [True], None, None)[0], style.ink) for photo in photos]
+    return [torch.lerp(photo, image, blend) for photo, image in zip(photos, made, strict=True)]
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--open", type=Path, default=Path("data/open"), help="folder of prepare_open_data.py")
     parser.add_argument("--count", type=int, default=6, help="photographs")
-    parser.add_argument("--side", type=int, default=480, help="longer side of the photographs")
+    parser.add_argument("--side", type=int, default=360, help="shorter side of the photographs")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

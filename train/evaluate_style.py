@@ -3,8 +3,9 @@
     python train/evaluate_style.py scenivid/weights/aozora.safetensors --open data/open \\
         --clips flower.mp4,friday.mp4 --out train/results/aozora
 
-Writes OUT/figures.json and OUT/sheet.jpg; puts the figures, and what train/cards/STYLE.toml says, into the
-model card in the file's header, and writes the card beside the weights as Markdown.
+Writes OUT/figures.json, OUT/sheet.jpg and OUT/frames.jpg (six consecutive frames of each clip); puts the
+figures, and what train/cards/STYLE.toml says, into the model card in the file's header, and writes the card
+beside the weights as Markdown.
 The same figures are taken of the procedural painter that the style learnt from, of the photographs as they
 are, and of other weights named with --beside. Everything is looked at as the style's own ink draws it.
 """
@@ -254,6 +255,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--open", type=Path, default=Path("data/open"), help="folder of prepare_open_data.py")
     parser.add_argument("--clips", default="", help="real clips for the steadiness, separated by commas")
+    parser.add_argument("--sheet-clips", default="", help="clips whose licence lets frames be published")
     parser.add_argument("--painted", type=Path, help="folder that keeps the painter's versions between runs")
     parser.add_argument(
         "--beside", default="", help="other weights to measure, name=FILE, separated by commas"
@@ -314,6 +316,12 @@ def main() -> None:
             [tile(image, width, SHEET_CROP) for image in three] + [crop(image, SHEET_CROP) for image in three]
         )
     sheet(rows, args.out / "sheet.jpg")
+    shown = [read_frames(Path(name), 6, 960) for name in filter(None, args.sheet_clips.split(","))]
+    if shown:
+        strips = [
+            [tile(styles["style"](frame), 400, 225) for frame in to_float(clip).split(1)] for clip in shown
+        ]
+        sheet(strips, args.out / "frames.jpg", 900_000)
     print(json.dumps(figures, indent=1))
 
 
