@@ -19,6 +19,7 @@ from torch import Tensor
 
 from scenivid.evaluation.fidelity import ssim_luma
 from scenivid.frames import to_float
+from scenivid.ink import inked
 from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.styles.zoo import load_style
@@ -71,7 +72,10 @@ def main() -> None:
         path = Path(place)
         style = load_style(str(path / "style.safetensors" if path.is_dir() else path), CPU, "fp32")
         images = torch.cat(
-            [style.translate(some, [True] * len(some), None, None)[0] for some in photos.split(32)]
+            [
+                inked(style.translate(some, [True] * len(some), None, None)[0], style.ink)
+                for some in photos.split(32)
+            ]
         )
         figures = row(images.float().clamp(0, 1), photos, content, paintings, eye)
         lines.append("| {} | {:.0f} | {:.3f} | {:.3f} |".format(name, *figures))

@@ -82,7 +82,7 @@ def test_a_crop_is_at_100_percent_and_the_sheet_is_varied(script: ModuleType) ->
     assert len(some) == 16 and {30, 31} <= set(some)
 
 
-@pytest.mark.parametrize("name", ["aozora", "gouache"])
+@pytest.mark.parametrize("name", ["aozora", "cel", "gouache"])
 def test_every_embedded_style_has_its_words(script: ModuleType, name: str) -> None:
     words = script.load_recipe(script.Words, ROOT / "train" / "cards" / f"{name}.toml")
     assert words.description and words.licence and words.data and words.limits
