@@ -23,7 +23,7 @@ from scenivid.frames import Clip, to_float, to_pixels
 Image = NDArray[np.uint8]
 Thumb = NDArray[np.float32]
 
-_SIDE = 256
+SIDE = 256
 """Longer side, in pixels, of the pictures that are compared."""
 _THUMB = (54, 96)
 _LEAST_SCORE = 10.0
@@ -72,7 +72,7 @@ class CutDetector:
         return [self._is_cut(frame[None]) for frame in clip.pixels]
 
     def _is_cut(self, pixels: Tensor) -> bool:
-        small = shrink(to_float(pixels), working_size(pixels.shape[-2], pixels.shape[-1], _SIDE))
+        small = shrink(to_float(pixels), working_size(pixels.shape[-2], pixels.shape[-1], SIDE))
         image = np.ascontiguousarray(to_pixels(small)[0].permute(1, 2, 0).flip(-1).numpy())
         seen = self._look(image)
         begins = self._count == 0 or _begins_shot(seen, list(self._past))

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from scenivid import colour
-from scenivid.cuts import CutDetector
+from scenivid.cuts import SIDE, CutDetector
 from scenivid.engine.lanes.plan import Plan, failed
 from scenivid.engine.stages import Stage
-from scenivid.flow.consistency import estimate_motion
+from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.frames import Clip, StoredClip, to_pixels
 from scenivid.styles.finish import at_painting_size
@@ -80,7 +80,7 @@ class Look:
             rgb = at_painting_size(source.pixels, small)
             planes = as_planes(rgb, RGB_MATRIX)
             guide = planes.luma
-        cut = self._cuts.cuts(Clip(to_pixels(rgb), source.pts))[0]
+        cut = self._cuts.cuts(Clip(_thumbnail(rgb), source.pts))[0]
         motion = None if self._motion is None else self._motion.step(planes, cut)
         return told(replace(frame, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion), self)
 
@@ -215,6 +215,12 @@ def _shrunk(
     else:
         planes = Planes(luma, np.stack([_resized(plane, half) for plane in chroma]))
     return torch.from_numpy(rgb)[None], planes, luma
+
+
+def _thumbnail(rgb: Tensor) -> Tensor:
+    """What the cut detector looks at, uint8, [1, 3, h, w]."""
+    size = working_size(rgb.shape[-2], rgb.shape[-1], SIDE)
+    return to_pixels(torch.from_numpy(np.stack([_resized(plane, size) for plane in rgb[0].numpy()]))[None])
 
 
 def _resized(plane: colour.Plane, size: tuple[int, ...]) -> colour.Plane:
