@@ -7,7 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,28 +125,30 @@ def bench(settings: StylizeSettings, quick: bool, told: Callable[[str], None] = 
 def _stages(clip: Path, settings: StylizeSettings, device: torch.device) -> tuple[list[Timing], str]:
     """Each stage alone, over the same frames."""
     watch = Stopwatch(time.process_time)
-    with open_video(clip) as reader:
-        info = reader.info
-        size = (info.height, info.width)
-        with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
-            wanted = WriterSettings(overwrite=True, device=str(device))
-            with open_writer(Path(scratch) / "out.mp4", info, wanted) as writer:
-                stored = writer.stored if reader.stores and device.type == "cpu" else None
-                chain = Chain.build(settings, device, None, size, writer.dtype, [], stored=stored)
-                with watch.stage("decode"):
-                    source: list[Clip | StoredClip] = list(
-                        reader.clips(chain.batch) if stored is None else reader.stored_clips(chain.batch)
-                    )
-                serial = Chain(**{**vars(chain), "serial": True})
-                with cores.set_up(chain.threads):
-                    with serial.running(chain.parts(source[:_WARM]), Stopwatch()) as parts:
-                        list(parts)
-                    with serial.running(chain.parts(source), watch) as parts:
-                        done = [part.source for part in parts]
-                with watch.stage("encode"):
-                    for one in done:
-                        writer.write(one)
-            frames = sum(len(one) for one in source)
+    with ExitStack() as opened:
+        reader = opened.enter_context(open_video(clip))
+        info, size = reader.info, (reader.info.height, reader.info.width)
+        scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="scenivid-"))
+        wanted = WriterSettings(overwrite=True, device=str(device))
+        writing = opened.enter_context(ExitStack())
+        writer = writing.enter_context(open_writer(Path(scratch) / "out.mp4", info, wanted))
+        stored = writer.stored if reader.stores and device.type == "cpu" else None
+        chain = Chain.build(settings, device, None, size, writer.dtype, [], stored=stored)
+        with watch.stage("decode"):
+            source: list[Clip | StoredClip] = list(
+                reader.clips(chain.batch) if stored is None else reader.stored_clips(chain.batch)
+            )
+        serial = replace(chain, serial=True)
+        with cores.set_up(chain.threads):
+            with serial.running(chain.parts(source[:_WARM]), Stopwatch()) as parts:
+                list(parts)
+            with serial.running(chain.parts(source), watch) as parts:
+                done = [part.source for part in parts]
+        with watch.stage("encode"):
+            for one in done:
+                writer.write(one)
+            writing.close()  # the encoder gives its last frames now
+        frames = sum(len(one) for one in source)
     name = f"{size[1]}x{size[0]}"
     timings = [Timing(stage, name, 1000 * spent / frames) for stage, spent in watch.seconds().items()]
     return timings, str(chain.settled.get("engine", "none"))
