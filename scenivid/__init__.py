@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from scenivid.video.open import open_video, probe
     from scenivid.video.reading.reader import VideoReader
     from scenivid.video.reading.settings import ReadSettings
-    from scenivid.video.writing.pieces import Piece, WorkPlace
+    from scenivid.video.writing.picture.pieces import Piece, WorkPlace
     from scenivid.video.writing.writer import VideoWriter, WriterSettings, open_writer
 
 _NAMES = {
@@ -67,7 +67,7 @@ _NAMES = {
     "video.open": "open_video probe",
     "video.reading.reader": "VideoReader",
     "video.reading.settings": "ReadSettings",
-    "video.writing.pieces": "Piece WorkPlace",
+    "video.writing.picture.pieces": "Piece WorkPlace",
     "video.writing.writer": "VideoWriter WriterSettings open_writer",
 }
 """Public names by the module they live in."""

@@ -17,7 +17,7 @@ from torch.profiler import ProfilerActivity, profile
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.memory_estimate import peak_bytes
-from scenivid.training.programs import stylegan, translator
+from scenivid.training.programs import stylegan, translator, translator_plan
 from scenivid.training.programs.translator_recipe import Recipe, open_sets
 from scenivid.training.recipe import load_recipe
 from scenivid.training.stylegan.gan import Gan, GanSettings
@@ -77,8 +77,8 @@ def test_a_translator_s_step_takes_what_was_estimated(data: Path, size: int, pre
             program.step(0)
             program.step(1)
 
-    told = float(re.findall(r"memory: about ([\d.]+) GB", translator.describe(recipe))[0]) * 1e9
-    estimated = peak_bytes(lambda: translator._rehearse(recipe))
+    told = float(re.findall(r"memory: about ([\d.]+) GB", translator_plan.describe(recipe))[0]) * 1e9
+    estimated = peak_bytes(lambda: translator_plan.rehearse(recipe))
     assert estimated == pytest.approx(measured(run), rel=0.2)
     assert told == pytest.approx(estimated, abs=0.005e9)
 

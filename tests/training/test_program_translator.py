@@ -17,7 +17,8 @@ from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.styles.published import import_checkpoint
 from scenivid.training.log import read_log
 from scenivid.training.loop import read_checkpoint
-from scenivid.training.programs.translator import TranslatorProgram, describe, run
+from scenivid.training.programs.translator import TranslatorProgram, run
+from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, open_sets
 from scenivid.training.recipe import load_recipe
 

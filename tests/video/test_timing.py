@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scenivid.video.writing.timing import Timing, timing
+from scenivid.video.writing.picture.timing import Timing, timing
 
 
 def made(*groups: list[int], last: int = 1, exact_end: bool = False) -> Timing:

@@ -14,7 +14,7 @@ from make_clips import Made, Sound
 
 from scenivid.errors import OutputError
 from scenivid.video.writing.file_writer import FileWriter
-from scenivid.video.writing.ticks import Ticks
+from scenivid.video.writing.picture.ticks import Ticks
 
 MAKERS: list[Callable[[Path], Made]] = [
     make_clips.plain,

@@ -1,7 +1,7 @@
 """The work folder of an output: what a run has finished so far, and the journal that says how to go on.
 
     .out.mp4.work/journal.json       what is made from what and how, what 'auto' became, the finished pieces
-                  000000.data …      encoded picture (`video.writing.pieces`); or frames/, for a folder
+                  000000.data …      encoded picture (`writing.picture.pieces`); or frames/, for a folder
                   000000.states      what the stages remember after a piece (`states`)
 
 It lies beside the output and goes when the output is complete. A run that is told to stop leaves it only with
@@ -25,7 +25,7 @@ from scenivid.engine.made import Made
 from scenivid.engine.segments.states import load_states, save_states
 from scenivid.engine.settings import StylizeSettings
 from scenivid.errors import ConfigError, OutputError
-from scenivid.video.writing.pieces import Piece, WorkPlace, sync
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 
 _SECONDS = 10
 """About how long a piece is: what is lost at most, and what an encoder needs to do its best."""

@@ -21,7 +21,10 @@ from scenivid.video.writing.encoders import Encoding
 from scenivid.video.writing.matroska import ROOM
 from scenivid.video.writing.muxing import Muxer
 from scenivid.video.writing.palette import Palette
-from scenivid.video.writing.picture_track import PictureTrack
+from scenivid.video.writing.picture.direct_track import PictureTrack
+from scenivid.video.writing.picture.piece_track import PieceTrack
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace
+from scenivid.video.writing.picture.ticks import Ticks
 from scenivid.video.writing.pictures import (
     FrameMaker,
     Tags,
@@ -31,9 +34,6 @@ from scenivid.video.writing.pictures import (
     tag,
     tags_for,
 )
-from scenivid.video.writing.piece_track import PieceTrack
-from scenivid.video.writing.pieces import Piece, WorkPlace
-from scenivid.video.writing.ticks import Ticks
 from scenivid.video.writing.tracks.tracks import Tracks
 from scenivid.video.writing.tracks.window import Window
 

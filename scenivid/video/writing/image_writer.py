@@ -15,8 +15,8 @@ from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace
 from scenivid.video.writing.pictures import over_black
-from scenivid.video.writing.pieces import Piece, WorkPlace
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
 _JPEG_QUALITY = 95

@@ -19,7 +19,7 @@ from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.encoders import encoding_for
 from scenivid.video.writing.file_writer import FileWriter
 from scenivid.video.writing.image_writer import FolderWriter, StillWriter
-from scenivid.video.writing.pieces import Piece, WorkPlace
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from scenivid.video.writing.pieces import Piece, PieceWriter, read_index, read_packets
-from scenivid.video.writing.ticks import Ticks
-from scenivid.video.writing.timing import timing
+from scenivid.video.writing.picture.pieces import Piece, PieceWriter, read_index, read_packets
+from scenivid.video.writing.picture.ticks import Ticks
+from scenivid.video.writing.picture.timing import timing
 
 AddPicture = Callable[[OutputContainer], VideoStream]
 """Adds the picture's track, with its encoder open, to an output."""

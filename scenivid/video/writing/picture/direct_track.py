@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import OutputError
-from scenivid.video.writing.ticks import Ticks
+from scenivid.video.writing.picture.ticks import Ticks
 
 
 class PictureTrack:

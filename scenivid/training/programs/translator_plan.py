@@ -1,0 +1,60 @@
+"""What a translator's training will need, told by a dry run."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from scenivid.training.losses.temporal import SyntheticMotion
+from scenivid.training.memory_estimate import estimate, peak_bytes
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
+from scenivid.training.translation import (
+    Batch,
+    Networks,
+    discriminator_losses,
+    generator_losses,
+    translate,
+)
+
+
+def describe(recipe: Recipe) -> str:
+    """Sizes, parameters, steps and the memory that a step needs; builds nothing of size."""
+    with torch.device("meta"):
+        parts = build(replace(recipe, start=None), supervised=recipe.pairs is not None)
+    joint = recipe.batch * recipe.accumulate
+    return estimate(parts, peak_bytes(lambda: rehearse(recipe))) + (
+        f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
+        f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
+    )
+
+
+def rehearse(recipe: Recipe) -> None:
+    """Two steps with all that they keep in memory, for `memory_estimate.peak_bytes`."""
+    parts = build(replace(recipe, start=None), supervised=recipe.pairs is not None)
+    networks = Networks(parts["g"], *map(parts.get, ("d", "d_pair", "heads", "heads_pair")))
+    kept = copy.deepcopy(parts["g"]) if recipe.ema else None
+    optimizers = [torch.optim.Adam(part.parameters(), recipe.learning_rate) for part in parts.values()]
+    images = [torch.empty(recipe.batch, 3, recipe.augment.size, recipe.augment.size) for _ in range(6)]
+    motion = (
+        SyntheticMotion(images[0][:, :2], images[0][:, :1], images[0]) if recipe.weights.temporal else None
+    )
+    pair = (images[1], images[2]) if recipe.pairs else None
+    batch = Batch(images[3], images[4], pair, motion, images[5] if motion else None, (0,), 0)
+    weights, moment = recipe.weights, moment_of(recipe, 0)
+    cast = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16")
+    for _ in range(2):
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        with cast:
+            made = translate(networks.g, batch, weights)
+            losses = discriminator_losses(networks, batch, made)
+        if losses:
+            torch.autograd.backward(list(losses.values()))
+        with cast:
+            losses = generator_losses(networks, batch, made, weights, recipe.contrast, moment)
+        torch.autograd.backward(losses["g"])
+        for optimizer in optimizers:
+            optimizer.step()
+    del kept

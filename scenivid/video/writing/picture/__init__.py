@@ -1,0 +1,1 @@
+"""The picture of a result: its encoders, pieces, times and packets."""
