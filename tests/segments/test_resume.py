@@ -31,14 +31,16 @@ class Stop(Exception):
     """Raised by a test in the middle of a run."""
 
 
-def make_clip(path: Path, frames: int = FRAMES, codec: str = "ffv1", pix_fmt: str = "bgr0") -> Path:
+def make_clip(
+    path: Path, frames: int = FRAMES, pix_fmt: str = "bgr0", size: tuple[int, int] = (96, 64)
+) -> Path:
     """Moving colour with two cuts, at an uneven rate, with sound."""
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
+        stream = file.add_stream("ffv1", rate=25)
+        (stream.width, stream.height), stream.pix_fmt = size, pix_fmt
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         sound = file.add_stream("pcm_s16le", rate=8000, layout="mono")
-        y, x = np.mgrid[:64, :96]
+        y, x = np.mgrid[: size[1], : size[0]]
         for index in range(frames):
             shot = index // 9
             bands = [
@@ -71,7 +73,7 @@ def settings(tmp_path: Path) -> StylizeSettings:
             weight.add_(0.02 * torch.randn_like(weight))
     path = tmp_path / "random.safetensors"
     save_checkpoint(path, network, ModelCard(name="random", architecture="lite", params=vars(network.params)))
-    return StylizeSettings(style=str(path), device="cpu")
+    return StylizeSettings(style=str(path), device="cpu", engine="torch")
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +115,8 @@ def test_a_stopped_run_gives_the_bytes_of_an_uninterrupted_one(
 
 
 def test_twice_stopped_deep_video_with_b_frames(tmp_path: Path, settings: StylizeSettings) -> None:
-    clip = make_clip(tmp_path / "deep.mkv", codec="ffv1", pix_fmt="yuv420p10le")
+    # x265 doesn't give the same bytes twice for pictures as small as the other tests'.
+    clip = make_clip(tmp_path / "deep.mkv", pix_fmt="yuv420p10le", size=(320, 180))
     settings = replace(settings, codec="hevc", pixel_format="yuv420p10le", preset="medium")
     stylize(clip, tmp_path / "whole.mp4", settings)
     resuming = replace(settings, resume=True)
