@@ -128,7 +128,7 @@ def left_over(folder: Path, seconds: float) -> list[Path]:
     """What killed runs have left in `folder`: unfinished outputs not touched for so many seconds."""
     before = time.time() - seconds
     found = []
-    for path in folder.glob(".*.part"):
+    for path in [*folder.glob(".*.part"), *folder.glob(".*.work")]:
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < before and path not in _unfinished:
                 found.append(path)
