@@ -72,9 +72,7 @@ def main() -> None:
             same = digest(output) == wanted
             equal += same
             verdict = "equal" if same else "DIFFERENT"
-            print(
-                f"kill {kill + 1} at {moment:.1f} of {seconds:.1f} s, {pieces} pieces: {verdict}", flush=True
-            )
+            print(f"kill {kill + 1} at {moment:.1f} of {seconds:.1f} s, {pieces} pieces: {verdict}")
             shutil.rmtree(output) if output.is_dir() else output.unlink()
         print(f"{equal} of {args.kills} equal; {later} went on after at least one piece")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import torch
 from small_runs import make_clip, random_style
 
 from scenivid.nets.lite import LiteParams
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background: Ctrl-C is tested all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(os.environ.get("SCENIVID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
