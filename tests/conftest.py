@@ -17,8 +17,11 @@ from small_runs import make_clip, random_style
 
 from scenivid.nets.lite import LiteParams
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background: Ctrl-C is tested all the same
+# Ignored in the background and under nohup, but tested all the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED = Path(os.environ.get("SCENIVID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

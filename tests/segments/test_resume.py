@@ -27,6 +27,19 @@ from scenivid.nets.lite import Lite, LiteParams
 FRAMES, PIECE = 22, 5
 
 
+SHORT_PIECES = """
+import time
+from scenivid import cli
+from scenivid.engine import run
+from scenivid.engine.segments.work import Work
+
+run.piece_length = lambda rate: 20
+add = Work.add
+Work.add = lambda self, *rest: (add(self, *rest), time.sleep(0.3))  # or it may be done before it is killed
+cli.main()
+"""
+
+
 class Stop(Exception):
     """Raised by a test in the middle of a run."""
 
@@ -213,8 +226,16 @@ def test_killed_three_times_and_resumed_gives_the_same_bytes(
 ) -> None:
     clip = make_clip(tmp_path / "long.mkv", 160)
     output = tmp_path / "out.mp4"
-    program = "from scenivid import cli, engine; engine.piece_length = lambda rate: 20; cli.main()"
-    command = [sys.executable, "-c", program, "stylize", str(clip), str(output), "--style", settings.style]
+    command = [
+        sys.executable,
+        "-c",
+        SHORT_PIECES,
+        "stylize",
+        str(clip),
+        str(output),
+        "--style",
+        settings.style,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command[:-3], str(tmp_path / "whole.mp4"), *command[-2:]], check=True, env=environment)
     journal = work_folder(output) / "journal.json"
