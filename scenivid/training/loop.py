@@ -54,6 +54,7 @@ from scenivid.training.log import RunLog
 from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
 from scenivid.training.watchdog import Sign, Watchdog
+from scenivid.training.world import World
 from scenivid.weights.torch_file import read_torch
 
 logger = logging.getLogger(__name__)
@@ -107,18 +108,6 @@ class Outcome:
     """Whether all steps were done before the time ran out."""
 
 
-@dataclass(frozen=True)
-class Peers:
-    """The processes that train together; the default is one alone."""
-
-    rank: int = 0
-    """Number of this process; only number 0 writes."""
-    any: Callable[[bool], bool] = bool
-    """A vote: true everywhere when it is true for one of them; called by all at the same steps."""
-    every: int = 1
-    """Steps between two such calls: they cost a round trip."""
-
-
 def train(
     program: Program,
     recipe: Any,
@@ -127,7 +116,7 @@ def train(
     *,
     minutes: float | None = None,
     progress: Callable[[Progress], None] | None = None,
-    peers: Peers | None = None,
+    world: World | None = None,
     signs: Sequence[Sign] = (),
     export: Callable[[int], None] | None = None,
 ) -> Outcome:
@@ -145,12 +134,12 @@ def train(
         CheckpointError: the checkpoint is damaged or of another program.
         Cancelled: Ctrl-C or SIGTERM; saved first. A second Ctrl-C doesn't wait for the step to end.
     """
-    peers = peers or Peers()
+    world = world or World()
     began = time.monotonic()
-    seed_all(run.seed + 7919 * peers.rank)
+    seed_all(run.seed + 7919 * world.rank)
     out.mkdir(parents=True, exist_ok=True)
-    first = _resume(program, recipe, out, peers.rank)
-    writes = peers.rank == 0
+    first = _resume(program, recipe, out, world.rank)
+    writes = world.rank == 0
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
     means, sums, counts = {}, {}, Counter()  # type: dict[str, float], dict[str, Tensor | float], Counter[str]
@@ -165,7 +154,7 @@ def train(
             now = time.monotonic()
             last = step == run.steps
             over = minutes is not None and now - began >= 60 * minutes
-            stop = last or (step % peers.every == 0 and peers.any(over or bool(asked)))
+            stop = last or (step % world.every == 0 and world.any(over or bool(asked)))
             save = last or stop or now - saved >= 60 * run.checkpoint_minutes
             if last or stop or save or step % run.log_every == 0:
                 means, sums, counts = _means(sums, counts, step), {}, Counter()

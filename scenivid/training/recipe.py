@@ -49,7 +49,7 @@ _COUNTS = (
 _NATURALS = (
     "adversarial_from balance_from every frozen_d_layers reach sample_every swap_below trained_blocks warmup"
 )
-_SHARES = "best_share betas ema ema_decay false_accept mixing strengths"
+_SHARES = "best_share betas ema false_accept mixing strengths"
 _LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(_COUNTS.split(), (1, 2**31 - 1)),
     **dict.fromkeys(_NATURALS.split(), (0, 2**31 - 1)),

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DependencyError
-from scenivid.training.loop import Peers
 
 _LETTING_GO_S = 0.5
 """How long gloo's threads may take to drop the last exchange on a busy machine."""
@@ -27,10 +26,11 @@ _LETTING_GO_S = 0.5
 
 @dataclass(frozen=True)
 class World:
-    """This process and how many there are."""
+    """This process and how many there are; the default is one alone."""
 
-    device: torch.device
+    device: torch.device = torch.device("cpu")
     rank: int = 0
+    """Number of this process; only 0 writes."""
     size: int = 1
 
     def mean(self, value: Tensor) -> Tensor:
@@ -51,11 +51,13 @@ class World:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def peers(self) -> Peers:
-        """For the training loop."""
-        return Peers(self.rank, self._any, every=1 if self.size == 1 else 10)
+    @property
+    def every(self) -> int:
+        """Steps between two calls of `any`: they cost a round trip."""
+        return 1 if self.size == 1 else 10
 
-    def _any(self, mine: bool) -> bool:
+    def any(self, mine: bool) -> bool:
+        """True everywhere when it is true for one process; called by all at the same steps."""
         return bool(self.mean(torch.tensor(float(mine), device=self.device)) > 0)
 
 

@@ -73,7 +73,7 @@ def test_batches_depend_on_their_index_only(photos: Path) -> None:
 
 
 def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no usable photographs"):
+    with pytest.raises(DataError, match="holds no usable image"):
         load_photos(tmp_path, SMALL)
 
 

@@ -17,7 +17,7 @@ from scenivid.training.losses.lite import lines, reconstruction
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore
 from scenivid.training.painter.views import PairSettings
-from scenivid.training.programs.lite import LiteProgram, export_checkpoint, run
+from scenivid.training.programs.lite import LiteProgram, card, export_checkpoint, run
 from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings, load_recipe
 
@@ -30,7 +30,7 @@ TINY = Recipe(
     crop=64,
     batch=2,
     moved=1,
-    bf16=False,
+    precision="fp32",
 )
 
 
@@ -196,3 +196,16 @@ def test_the_shipped_recipes_parse(path: Path) -> None:
     recipe = load_recipe(Recipe, path)
     assert recipe.program == "lite" and recipe.style == path.stem
     assert sum(p.numel() for p in Lite(recipe.network).parameters()) <= 1_500_000
+
+
+def test_a_card_claims_nothing_that_nobody_gave(recipe: Recipe) -> None:
+    told = card(recipe, 10)
+    assert told.name == recipe.style and not told.commercial_use and "unknown" in told.licence
+    assert told.data == (f"photographs of {recipe.photos.name}, licences not given",)
+    named = card(replace(recipe, name="mine", licence="CC0", commercial_use=True, data=("mine; CC0",)), 10)
+    assert (named.name, named.licence, named.commercial_use, named.data) == (
+        "mine",
+        "CC0",
+        True,
+        ("mine; CC0",),
+    )

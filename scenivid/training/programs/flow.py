@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,14 +18,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset, get_worker_info
 from torchvision.models.optical_flow import raft_small
 from torchvision.utils import flow_to_image
 
 from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError, DataError
 from scenivid.nets.checkpoint import ModelCard, write_tensors
+from scenivid.training.data.images import decode, scan
 from scenivid.training.data.motion import MotionRecipe, motion_pair
+from scenivid.training.data.samples import Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import (
     CHECKPOINT,
@@ -143,8 +145,7 @@ class FlowProgram:
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self._scenes = _Scenes(list(images), recipe.motion, recipe.run.seed)
-        self._batches: Iterator[tuple[Tensor, Tensor, Tensor]] | None = None
-        self._next = -1
+        self._stream = Stream({"scene": self._scenes}, recipe.batch, recipe.workers)
 
     def state(self) -> Mapping[str, Stateful]:
         """Weights, average and optimiser."""
@@ -174,17 +175,8 @@ class FlowProgram:
 
     def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Batch `index`: two frames [N, 3, H, W] in [0, 1] and the flow [N, 2, H, W] in pixels."""
-        if self._batches is None or self._next != index:
-            size = self.recipe.batch
-            order = range(index * size, self.recipe.run.steps * size)
-            self._batches = iter(
-                DataLoader(
-                    self._scenes, batch_size=size, sampler=order, num_workers=self.recipe.workers,
-                    prefetch_factor=4 if self.recipe.workers else None, worker_init_fn=_one_thread,
-                )
-            )  # fmt: skip
-        self._next = index + 1
-        return next(self._batches)
+        first, second, flow = self._stream.batch(index)["scene"]
+        return first, second, flow
 
     def samples(self) -> Tensor | None:
         """Rows of frame 1, true flow, estimated flow."""
@@ -216,27 +208,25 @@ def sequence_loss(estimates: Sequence[Tensor], flow: Tensor, gamma: float) -> Te
 
 
 def load_photos(folder: Path, motion: MotionRecipe) -> list[NDArray[np.uint8]]:
-    """All photographs below `folder` that are large enough, reduced to about 720 pixels wide."""
+    """All photographs below `folder` that are large enough, reduced to about 720 pixels wide.
+
+    Raises:
+        DataError: there are none.
+    """
     images = []
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    for path in files:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None or min(image.shape[:2]) < motion.height:
+    for entry in scan(folder, motion.height):
+        try:
+            image = np.asarray(decode(entry))
+        except DataError as exc:
+            logger.warning("skipped: %s", exc)
             continue
         scale = 720 / max(image.shape[:2])
         if scale < 1:
             image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        images.append(np.ascontiguousarray(image[..., ::-1]).astype(np.uint8, copy=False))
-    if len(files) > len(images):
-        logger.warning(
-            "%d of %d images in %s are damaged or too small: skipped",
-            len(files) - len(images),
-            len(files),
-            folder,
-        )
+        images.append(np.ascontiguousarray(image, np.uint8))
     if not images:
         raise DataError(
-            f"no usable photographs in {folder}: give .jpg or .png at least {motion.height} pixels high"
+            f"{folder} holds no usable image: give photographs at least {motion.height} pixels high"
         )
     return images
 
@@ -248,16 +238,13 @@ class _Scenes(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.images, self.motion, self.seed = images, motion, seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        if get_worker_info() is not None:
+            cv2.setNumThreads(1)
         pair = motion_pair(self.images, self.motion, np.random.default_rng((self.seed % 2**32, index)))
         first, second, flow = (
             torch.from_numpy(part).permute(2, 0, 1) for part in (pair.first, pair.second, pair.flow)
         )
         return first, second, flow
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def _load_start(net: nn.Module, path: Path) -> None:

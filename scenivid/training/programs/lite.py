@@ -22,7 +22,13 @@ from torch.func import functional_call
 from scenivid.devices import resolve_device
 from scenivid.frames import to_float
 from scenivid.ink import inked
-from scenivid.nets.checkpoint import ModelCard, load_checkpoint, load_strictly, save_checkpoint
+from scenivid.nets.checkpoint import (
+    UNKNOWN_LICENCE,
+    ModelCard,
+    load_checkpoint,
+    load_strictly,
+    save_checkpoint,
+)
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.training.data.augment import Augment
@@ -104,16 +110,21 @@ def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
 
 
 def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
-    """The card of a network trained for `step` steps; `more` fills the other fields."""
+    """The card of a network trained for `step` steps; `more` fills other fields or replaces them."""
+    own: dict[str, Any] = {
+        "name": recipe.name or recipe.style,
+        "licence": recipe.licence or UNKNOWN_LICENCE,
+        "commercial_use": recipe.commercial_use,
+        "data": recipe.data or (f"photographs of {recipe.photos.name}, licences not given",),
+    }
     return ModelCard(
-        name=recipe.style,
         architecture="lite",
         params=asdict(recipe.network),
         paint=recipe.paint,
         ink=look_named(recipe.style).ink if recipe.network.line else None,
-        recipe=f"train/recipes/{recipe.style}.toml, {step} steps of {recipe.batch + recipe.moved} crops of "
-        f"{recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
-        **more,
+        recipe=f"scenivid train lite, style {recipe.style}, {step} steps of "
+        f"{recipe.batch + recipe.moved} crops of {recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
+        **(own | more),
     )
 
 
@@ -187,7 +198,7 @@ class LiteProgram:
         source = batch.source.to(self.device, memory_format=torch.channels_last)
         target = batch.target[:, : self.net.channels].to(self.device)
         seen, motion = self._moved(source, index)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
             output = self._paint(seen, self.strength(index))
         losses = self._compared(output[: recipe.batch], target)
         if motion is not None:
@@ -201,7 +212,7 @@ class LiteProgram:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
         self.optimizer.step()
-        update_ema(self.ema, self.net, min(recipe.ema_decay, (1 + index) / (10 + index)))
+        update_ema(self.ema, self.net, min(recipe.ema, (1 + index) / (10 + index)))
         return {name: value.detach() for name, value in losses.items()} | {"learning_rate": rate}
 
     def samples(self) -> Tensor | None:
@@ -238,7 +249,7 @@ class LiteProgram:
         return output
 
     def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             return eye.forward_features(images)
 
     def _painted(self, first: int, count: int) -> Tensor:

@@ -87,8 +87,18 @@ class Recipe:
     warmup: int = 200
     clip: float = 0.5
     """Largest norm of the gradient."""
-    ema_decay: float = 0.998
-    bf16: bool = True
+    ema: float = 0.998
+    """Decay of the averaged network that is kept."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+
+    name: str = harmless("")
+    """Of the style file that is written; empty = that of the look."""
+    licence: str = harmless("")
+    """Of the style; empty = unknown, and the card says so."""
+    commercial_use: bool = harmless(False)
+    """Whether the licences of all pictures allow it."""
+    data: tuple[str, ...] = harmless(())
+    """Sources of the photographs with their licences, for the model card."""
 
     def __post_init__(self) -> None:
         if self.crop % Lite.multiple or self.crop > self.pairs.size:

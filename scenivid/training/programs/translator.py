@@ -27,7 +27,6 @@ from scenivid.perception.perceptual import open_distance
 from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import (
-    Peers,
     Progress,
     Stateful,
     seed_all,
@@ -50,7 +49,7 @@ from scenivid.training.translation import (
     with_motion,
 )
 from scenivid.training.watchdog import translator_signs
-from scenivid.training.world import open_accelerator
+from scenivid.training.world import World, open_accelerator
 
 logger = logging.getLogger(__name__)
 STYLE = "style.safetensors"
@@ -95,7 +94,7 @@ def run(
             recipe.run,
             minutes=minutes,
             progress=progress,
-            peers=program.peers,
+            world=program.world,
             signs=translator_signs(recipe.contrast.places),
             export=lambda step: save_checkpoint(style, program.kept, card(recipe, step, sources(sets))),
         )
@@ -111,7 +110,7 @@ class TranslatorProgram:
         self.accelerator = open_accelerator(recipe.device, recipe.precision)
         self.device: torch.device = self.accelerator.device
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        self.peers = Peers(rank, self._any, every=1 if world == 1 else 10)
+        self.world = World(self.device, rank, world)
         endless: Mapping[str, EndlessSet] = dict(sets)
         self.stream = Stream(
             endless, recipe.batch * recipe.accumulate, recipe.workers, rank=rank, world=world
@@ -219,7 +218,7 @@ class TranslatorProgram:
         images = {name: _to(value, self.device) for name, value in whole.items()}
         for begin in range(0, count, recipe.batch):
             rows = slice(begin, begin + recipe.batch)
-            first = self.peers.rank * count + begin
+            first = self.world.rank * count + begin
             pair = images.get("pair")
             batch = Batch(
                 photo=images["photo"][rows],
@@ -259,12 +258,6 @@ class TranslatorProgram:
             return dict(sums)
         joint = self.accelerator.reduce(torch.stack(list(sums.values())), "mean")
         return dict(zip(sums, joint, strict=True))
-
-    def _any(self, mine: bool) -> bool:
-        if self.accelerator.num_processes == 1:
-            return mine
-        asked = torch.tensor(float(mine), device=self.device)
-        return bool(self.accelerator.reduce(asked, "sum") > 0)
 
 
 def card(recipe: Recipe, steps: int, sources: tuple[str, ...] = ()) -> ModelCard:

@@ -243,14 +243,14 @@ def train_and_save(
     progress: Callable[[Progress], None] | None,
 ) -> Path:
     """`loop.train`, then write `out`/stylegan2.pt, also when time is up or the user stops it."""
-    peers, path = gan.world.peers(), out / NETWORKS
+    path = out / NETWORKS
     try:
-        train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, peers=peers)
+        train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, world=gan.world)
     except Cancelled:
-        if peers.rank == 0:
+        if gan.world.rank == 0:
             save_networks(gan, path)
         raise
-    if peers.rank == 0:
+    if gan.world.rank == 0:
         save_networks(gan, path)
     return path
 
