@@ -68,8 +68,8 @@ class PieceTrack:
         """Finish the piece that was begun; None if there is none."""
         if self._encoder is None:
             return None
-        encoder, self._encoder = self._encoder, None
-        self.pieces.append(encoder.finish())
+        self.pieces.append(self._encoder.finish())
+        self._encoder = None
         return self.pieces[-1]
 
     def packets(self, stream: VideoStream, exact_end: bool) -> Iterator[Packet[Any]]:

@@ -6,6 +6,7 @@ The result is made of them at the end without encoding again; a run that was kil
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -74,7 +75,8 @@ class PieceWriter:
 
     def abandon(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what couldn't be written isn't wanted any more
+            self._file.close()
 
 
 @dataclass(frozen=True)
