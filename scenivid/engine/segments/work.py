@@ -116,7 +116,7 @@ class Work:
         part = self.folder / f"{_JOURNAL}.part"
         with part.open("w", encoding="utf-8") as file:
             json.dump(values, file)
-            sync(file.fileno(), file)
+            sync(file)
         part.replace(self.folder / _JOURNAL)
 
 

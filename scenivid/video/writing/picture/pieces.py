@@ -11,9 +11,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from av.packet import Packet
 
@@ -65,12 +65,12 @@ class PieceWriter:
         Raises:
             OSError: the disk is full, or the like.
         """
-        sync(self._file.fileno(), self._file)
+        sync(self._file)
         size = self._file.tell()
         self._file.close()
         with self._index.open("w", encoding="utf-8") as file:
             json.dump(self._rows, file)
-            sync(file.fileno(), file)
+            sync(file)
         return Piece(self._number, len(self._rows), size, self._digest.hexdigest())
 
     def abandon(self) -> None:
@@ -123,15 +123,10 @@ def read_packets(folder: Path, piece: Piece) -> Iterator[Packet[Any]]:
         raise _damaged(folder, f"piece {piece.number} has changed")
 
 
-def as_json(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-    """Plain values, for a journal."""
-    return [asdict(piece) for piece in pieces]
-
-
-def sync(handle: int, file: Any) -> None:
+def sync(file: IO[Any]) -> None:
     """Put what was written to an open file on the disk."""
     file.flush()
-    os.fsync(handle)
+    os.fsync(file.fileno())
 
 
 def _data(folder: Path, number: int) -> Path:
