@@ -25,6 +25,7 @@ def grade(lab: Tensor, look: Look, k: float) -> Tensor:
     light = torch.lerp(_light(lab[:, :1], azure, look, k), lab[:, :1], 0.7 * rise(c, 0.1, 0.2))
     gain = 1 + (look.chroma - 1) * rich + look.hues * (0.22 * green + 0.4 * azure)
     # c → limit·tanh(c·gain / limit), but hardly below what it was.
+    gain = gain * (light.clamp(min=0.05) / lab[:, :1].clamp(min=0.05)).clamp(1, 1.6) ** 0.7
     richer = torch.maximum(look.limit * torch.tanh(c * gain / look.limit), 0.88 * c)
     richer = richer + 0.6 * skin * (c - richer)
     turn = 6 * green - 0.25 * (h - 52) * skin - 8 * azure * rise(h.remainder(360), 250, 285)

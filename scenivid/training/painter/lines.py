@@ -31,6 +31,8 @@ def draw_lines(flat: Tensor, scene: Scene, look: Look) -> Tensor:
     lasting = gaussian(F.max_pool2d(scene.coarse, reach, 1, reach // 2), 2.0 * k)
     lasts = rise(lasting / (steepest + 0.03), 0.35, 0.65)
     sharp = rise(steepest / (lasting + 0.02), 0.42, 0.62)
-    crowd = 1 - 0.75 * scene.leaf - 0.35 * (scene.texture - scene.leaf)
+    crowd = 1 - 0.75 * scene.leaf - 0.5 * (scene.texture - scene.leaf)
+    height = height * scene.gain.sqrt()
     strength = rise(height, look.faint, look.full) * rise(lasting, 0.5 * look.faint, 1.3 * look.faint)
-    return strength * lasts * sharp * crowd
+    line = strength * lasts * sharp * crowd
+    return line * (1 - 0.7 * rise(gaussian(line, 8.0 * k), 0.2, 0.45))

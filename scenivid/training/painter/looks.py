@@ -64,13 +64,13 @@ LOOKS = {
     "aozora": Look(
         brush=5.5, fine=2.0, keep=1.0, melt=0.045, passes=3, steps=11, cel=0.55, dabs=0.95,
         line=1.0, faint=0.07, full=0.30, ink=0.4, sky=1.0,
-        lift=0.55, air=0.25, contrast=1.15, chroma=1.28, limit=0.24, hues=1.0,
+        lift=0.42, air=0.16, contrast=1.2, chroma=1.4, limit=0.24, hues=1.0,
         shadow=(0.010, -0.034), light=(0.003, 0.014), glow=0.15,
     ),
     "cel": Look(
-        brush=4.5, fine=2.0, keep=0.9, melt=0.07, passes=4, steps=6.5, cel=0.95, dabs=0.85,
+        brush=4.5, fine=2.0, keep=0.9, melt=0.055, passes=4, steps=6.5, cel=0.95, dabs=0.85,
         line=1.15, faint=0.05, full=0.22, ink=0.85, sky=1.0,
-        lift=0.65, air=0.3, contrast=1.1, chroma=1.15, limit=0.21, hues=1.0,
+        lift=0.42, air=0.15, contrast=1.15, chroma=1.2, limit=0.21, hues=1.0,
         shadow=(0.010, -0.030), light=(0.003, 0.010), glow=0.0,
     ),
     "gouache": Look(

@@ -48,7 +48,7 @@ def paint(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SH
     scene = look_at(rgb_to_oklab(rgb), k)
     flat = _flatten(scene, look)
     line = draw_lines(flat, scene, look)
-    flat = _cel(_clumps(flat, scene, look), look, k)
+    flat = _cel(_clumps(flat, scene, look), scene, look)
     flat, soft = paint_sky(flat, scene, look.sky)
     return Painting(grade(flat, look, k), line * (1 - 0.85 * soft))
 
@@ -61,39 +61,51 @@ def paint_composed(rgb: Tensor, look: Look, strength: float = 1.0, short_side: f
 
 def _flatten(scene: Scene, look: Look) -> Tensor:
     """A broad brush, a fine one for structure, none where even that would lose it; then melt."""
-    k, calm = scene.k, scene.calm
+    k, calm, leaf = scene.k, scene.calm, scene.leaf
     big, small = dab(calm, look.brush * k), dab(calm, look.fine * k)
-    lost = gaussian((small - big)[:, :1].abs(), 2.0 * k)
-    flat = big + rise(lost, 0.008, 0.03) * (1 - 0.9 * scene.leaf) * (small - big)
-    lost = gaussian((calm - flat)[:, :1].abs(), 1.0 * k) * look.keep
-    order = 1 - scene.texture
-    kept = rise(lost, 0.010, 0.035) * order + rise(lost, 0.03, 0.08) * scene.texture * (1 - 0.8 * scene.leaf)
-    kept = torch.maximum(kept, rise(lost, 0.004, 0.018) * scene.skin)
-    flat = torch.lerp(flat, calm, kept)
+    lost = gaussian((small - big)[:, :1].abs(), 2.0 * k) * scene.gain
+    drawn = torch.lerp(small, calm, _kept(calm - small, scene, look))
+    flat = big + rise(lost, 0.010, 0.035) * (1 - 0.5 * leaf) * (drawn - big)
     for turn in range(look.passes):
-        guide = gaussian(flat, 0.6 * k) if turn == 0 else flat
+        guide = flat - gaussian(flat, 9.0 * k) * (1 - 1 / scene.gain)
+        guide = (gaussian(guide, 0.6 * k) if turn == 0 else guide) * scene.gain
         tolerance = look.melt * (1.0 if turn < 2 else 0.7)
         flat = melt(flat, guide, tolerance, 3, max(1, round((1, 2)[turn % 2] * k)))
-    return flat
+    return torch.lerp(flat, drawn, _kept(drawn - flat, scene, look))
+
+
+def _kept(loss: Tensor, scene: Scene, look: Look) -> Tensor:
+    """Where a brush would lose what must stay, [N, 1, H, W] in 0..1: letters, faces, windows."""
+    lost = gaussian(loss[:, :1].abs(), 1.0 * scene.k) * look.keep
+    crowd = scene.texture
+    kept = rise(lost * scene.gain, 0.022, 0.06) * (1 - crowd)
+    kept = kept + rise(lost, 0.06, 0.12) * crowd * (1 - scene.leaf)
+    return torch.maximum(kept, rise(lost, 0.009, 0.028) * scene.skin)
 
 
 def _clumps(lab: Tensor, scene: Scene, look: Look) -> Tensor:
-    """Texture becomes clumps of three tones around its local mean."""
+    """Texture becomes clumps of three tones around its local mean: light ones warm, dark ones cool."""
     k, light = scene.k, lab[:, :1]
-    base = gaussian(light, 9.0 * k)
-    spread = (gaussian((light - base) ** 2, 9.0 * k) + 1e-5).sqrt()
-    z = gaussian(light - base, 0.8 * k) / spread
-    tone = torch.tanh(4 * (z + 0.55)) + torch.tanh(4 * (z - 0.75))
-    clumps = base + spread * (0.85 * tone + 0.1 * z)
-    return torch.cat([light + scene.leaf * look.dabs * (clumps - light), lab[:, 1:]], 1)
+    base = gaussian(scene.calm, 9.0 * k)
+    around = base[:, :1]
+    away = (gaussian((scene.calm[:, :1] - around) ** 2, 9.0 * k) + 1e-5).sqrt()
+    z = gaussian(0.5 * (light + scene.calm[:, :1]) - around, 1.1 * k) / away
+    tone = 0.5 * (torch.tanh(4 * (z + 0.5)) + torch.tanh(4 * (z - 0.7)))
+    shift = torch.cat([1.5 * away * tone, -0.004 * tone, 0.016 * tone], 1)
+    clumps = torch.cat([around, 0.5 * (base + lab)[:, 1:]], 1) + shift
+    return torch.lerp(lab, clumps, scene.leaf * look.dabs)
 
 
-def _cel(lab: Tensor, look: Look, k: float) -> Tensor:
-    """Soft steps of lightness; gentle slopes (skies) stay smooth."""
-    light = lab[:, :1]
-    steep = slope(gaussian(light, 2.5 * k)) * k
-    hard = 1 + 5 * rise(steep, 0.0015, 0.008)
+def _cel(lab: Tensor, scene: Scene, look: Look) -> Tensor:
+    """Steps of lightness: hard where it changes fast, hardly any in gentle slopes (skies) and in skin."""
+    k, light = scene.k, lab[:, :1]
+    # The slope of an edge says nothing about what lies beside it.
+    inside = 1 - rise(scene.coarse, 0.04, 0.10)
+    steep = gaussian(torch.cat([inside, inside * slope(gaussian(light, 2.5 * k)) * k], 1), 6.0 * k)
+    steep = steep[:, 1:] / (steep[:, :1] + 0.02)
+    hard = 1 + 4 * rise(steep, 0.0015, 0.008)
     tone = light * look.steps
     part = tone - tone.floor() - 0.5
     stepped = (tone.floor() + 0.5 + 0.5 * torch.tanh(2 * hard * part) / torch.tanh(hard)) / look.steps
-    return torch.cat([light + look.cel * rise(steep, 0.0006, 0.003) * (stepped - light), lab[:, 1:]], 1)
+    amount = look.cel * (0.2 + 0.8 * rise(steep, 0.0008, 0.004)) * (1 - 0.5 * scene.skin)
+    return torch.cat([light + amount * (stepped - light), lab[:, 1:]], 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.training.painter.filters import gaussian, melt, rise, step_height
@@ -29,9 +30,11 @@ class Scene:
     leaf: Tensor
     """Texture of the colours of leaves or blossom."""
     skin: Tensor
-    """The colour of skin, without texture."""
+    """Among the colour of skin, without texture: eyes and mouth are in it too."""
     sky: Tensor
     """Calm and blue: how sure."""
+    gain: Tensor
+    """How much small differences count: 1 where contrast is strong, more in haze, dusk and shadow."""
     k: float
     """Size of the painting relative to a short side of 540."""
 
@@ -56,9 +59,16 @@ def look_at(lab: Tensor, k: float) -> Scene:
     green = near(hw, 125, 34) + 0.45 * near(hw, 60, 40) * rise(cw, 0.08, 0.14) + 0.45 * near(hw, 0, 35)
     leaf = texture * (0.2 + rise(cw, 0.008, 0.035) * 0.9 * green).clamp(max=1)
     skin = near(h, 55, 24, 4) * rise(c, 0.02, 0.045) * (1 - rise(c, 0.12, 0.17)) * (1 - texture)
-    skin = gaussian(skin * rise(calm[:, :1], 0.3, 0.5), 2.0 * k)
-    near_sky = gaussian(calm, 1.5 * k)
-    quiet = 1 - rise(gaussian(fine, 6.0 * k), 0.03, 0.08)
-    blue = near(hue(near_sky), 256, 44, 4) * rise(chroma(near_sky), 0.02, 0.045)
-    sky = blue * rise(near_sky[:, :1], 0.4, 0.6) * quiet
-    return Scene(calm, fine, coarse, texture, leaf, skin, sky, k)
+    skin = rise(gaussian(skin * rise(calm[:, :1], 0.3, 0.5), 5.0 * k), 0.25, 0.6)
+    blue = near(h, 256, 44, 4) * rise(c, 0.02, 0.045)
+    sky = spread(blue * rise(calm[:, :1], 0.4, 0.6), 1 - rise(gaussian(fine, 6.0 * k), 0.03, 0.08), k)
+    base = gaussian(calm[:, :1], 9.0 * k)
+    contrast = (gaussian((calm[:, :1] - base) ** 2, 12.0 * k) + 1e-6).sqrt()
+    gain = 1 / (contrast / 0.10).clamp(0.55, 1.0)
+    return Scene(calm, fine, coarse, texture, leaf, skin, sky, gain, k)
+
+
+def spread(colour: Tensor, quiet: Tensor, k: float) -> Tensor:
+    """Where the colour fits and quiet is near: up to the very edge of what stands before a sky."""
+    reach = 2 * round(7 * k) + 1
+    return colour * gaussian(F.max_pool2d(colour * quiet, reach, 1, reach // 2), 2.0 * k)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from scenivid.training.painter.filters import gaussian, rise
 from scenivid.training.painter.oklab import chroma, hue, near
-from scenivid.training.painter.scene import Scene
+from scenivid.training.painter.scene import Scene, spread
 
 
 def paint_sky(flat: Tensor, scene: Scene, amount: float) -> tuple[Tensor, Tensor]:
@@ -41,7 +41,8 @@ def paint_sky(flat: Tensor, scene: Scene, amount: float) -> tuple[Tensor, Tensor
     target = base + crisp * (0.3 * flat + 0.7 * tone - base)
     flat = flat + amount * 0.85 * pale * rise(cloud, 0.06, 0.2) * (target - flat)
     flat = torch.lerp(flat, _overcast(flat, scene, near_sky, busy, zone), amount)
-    warm = near(hue(near_sky), 60, 45) * rise(light, 0.55, 0.75) * (1 - rise(busy, 0.06, 0.14))
+    warm = near(hue(near_sky), 60, 45) * rise(colour, 0.03, 0.06) * rise(light, 0.55, 0.75)
+    warm = 0.6 * warm * (1 - rise(busy, 0.06, 0.14)) * (1 - scene.skin)
     soft = torch.maximum(zone * rise(light - mean[:, :1], -0.3, -0.14), gaussian(warm, 4.0 * k))
     return flat, soft
 
@@ -49,9 +50,9 @@ def paint_sky(flat: Tensor, scene: Scene, amount: float) -> tuple[Tensor, Tensor
 def _overcast(flat: Tensor, scene: Scene, near_sky: Tensor, busy: Tensor, zone: Tensor) -> Tensor:
     """Grey, bright and calm: large tones are drawn apart, the bright ones warm, the dark ones lavender."""
     k = scene.k
-    light, colour = near_sky[:, :1], chroma(near_sky)
-    grey = rise(light, 0.5, 0.68) * (1 - rise(colour, 0.03, 0.06)) * (1 - rise(busy, 0.025, 0.06))
-    grey = gaussian(grey, 3.0 * k) * (1 - zone)
+    light = near_sky[:, :1]
+    grey = rise(scene.calm[:, :1], 0.5, 0.68) * (1 - rise(chroma(scene.calm), 0.03, 0.06))
+    grey = spread(grey, 1 - rise(busy, 0.025, 0.06), k) * (1 - zone)
     around = gaussian(torch.cat([grey, grey * light], 1), 16.0 * k)
     swell = gaussian(light, 2.5 * k) - around[:, 1:] / (around[:, :1] + 1e-3)
     tone = torch.tanh(swell / 0.03)
