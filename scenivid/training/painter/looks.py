@@ -48,6 +48,8 @@ class Look:
     """Gain of what stands out of the large-scale light."""
     chroma: float
     """Gain of chroma."""
+    vivid: float
+    """What dull colours, not greys, are raised by beyond that."""
     limit: float
     """Chroma that nothing is raised above."""
     hues: float
@@ -62,22 +64,22 @@ class Look:
 
 LOOKS = {
     "aozora": Look(
-        brush=5.5, fine=2.0, keep=1.0, melt=0.045, passes=3, steps=11, cel=0.55, dabs=0.95,
-        line=1.0, faint=0.07, full=0.30, ink=0.4, sky=1.0,
-        lift=0.42, air=0.16, contrast=1.2, chroma=1.4, limit=0.24, hues=1.0,
+        brush=7.0, fine=2.6, keep=0.75, melt=0.06, passes=4, steps=7, cel=0.9, dabs=0.95,
+        line=1.0, faint=0.045, full=0.20, ink=0.6, sky=1.0,
+        lift=0.42, air=0.16, contrast=1.2, chroma=1.4, vivid=0.5, limit=0.24, hues=1.0,
         shadow=(0.010, -0.034), light=(0.003, 0.014), glow=0.15,
     ),
     "cel": Look(
-        brush=4.5, fine=2.0, keep=0.9, melt=0.055, passes=4, steps=6.5, cel=0.95, dabs=0.85,
-        line=1.15, faint=0.05, full=0.22, ink=0.85, sky=1.0,
-        lift=0.42, air=0.15, contrast=1.15, chroma=1.2, limit=0.21, hues=1.0,
+        brush=6.0, fine=2.0, keep=0.75, melt=0.09, passes=4, steps=4.5, cel=1.0, dabs=0.85,
+        line=1.15, faint=0.05, full=0.16, ink=1.0, sky=1.0,
+        lift=0.42, air=0.15, contrast=1.15, chroma=1.2, vivid=0.4, limit=0.21, hues=1.0,
         shadow=(0.010, -0.030), light=(0.003, 0.010), glow=0.0,
     ),
     "gouache": Look(
-        brush=9.0, fine=3.0, keep=0.75, melt=0.05, passes=1, steps=9, cel=0.35, dabs=0.8,
-        line=1.2, faint=0.12, full=0.45, ink=0.12, sky=0.6,
-        lift=0.35, air=0.1, contrast=1.0, chroma=1.0, limit=0.17, hues=0.35,
-        shadow=(0.006, -0.012), light=(0.003, 0.018), glow=0.05,
+        brush=14.0, fine=5.5, keep=0.45, melt=0.07, passes=3, steps=4.5, cel=1.0, dabs=0.8,
+        line=1.2, faint=0.12, full=0.45, ink=0.0, sky=0.6,
+        lift=0.6, air=0.1, contrast=1.0, chroma=1.2, vivid=0.5, limit=0.20, hues=0.35,
+        shadow=(-0.006, -0.030), light=(0.008, 0.050), glow=0.0,
     ),
 }  # fmt: skip
 
@@ -116,6 +118,7 @@ def softened(look: Look, strength: float) -> Look:
         air=look.air * strength,
         contrast=1 + (look.contrast - 1) * strength,
         chroma=1 + (look.chroma - 1) * strength,
+        vivid=look.vivid * strength,
         limit=look.limit + (0.35 - look.limit) * (1 - strength),
         hues=look.hues * strength,
         shadow=(look.shadow[0] * strength, look.shadow[1] * strength),
