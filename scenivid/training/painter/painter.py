@@ -47,7 +47,7 @@ def paint(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SH
     look, k = softened(look, strength), short_side / SHORT_SIDE
     scene = look_at(rgb_to_oklab(rgb), k)
     flat = _flatten(scene, look)
-    line = draw_lines(flat, scene, look)
+    line = draw_lines(flat, scene, look) * (1 - 0.85 * _lettering(scene))
     flat = _cel(_clumps(flat, scene, look), scene, look)
     flat, soft = paint_sky(flat, scene, look.sky)
     return Painting(grade(flat, look, k), line * (1 - 0.85 * soft))
@@ -76,11 +76,18 @@ def _flatten(scene: Scene, look: Look) -> Tensor:
 
 def _kept(loss: Tensor, scene: Scene, look: Look) -> Tensor:
     """Where a brush would lose what must stay, [N, 1, H, W] in 0..1: letters, faces, windows."""
-    lost = gaussian(loss[:, :1].abs(), 1.0 * scene.k) * look.keep
+    lost = gaussian(loss[:, :1].abs(), 1.0 * scene.k)
     crowd = scene.texture
-    kept = rise(lost * scene.gain, 0.022, 0.06) * (1 - crowd)
+    kept = rise(lost * look.keep * scene.gain, 0.022, 0.06) * (1 - crowd)
     kept = kept + rise(lost, 0.06, 0.12) * crowd * (1 - scene.leaf)
-    return torch.maximum(kept, rise(lost, 0.009, 0.028) * scene.skin)
+    return torch.maximum(kept, rise(lost * look.keep, 0.009, 0.028) * scene.skin)
+
+
+def _lettering(scene: Scene) -> Tensor:
+    """Crowded strokes of full contrast, [N, 1, H, W] in 0..1: they are lines already."""
+    k = scene.k
+    stroke = (scene.calm - gaussian(scene.calm, 2.5 * k))[:, :1].abs()
+    return rise(gaussian(stroke, 3.0 * k), 0.05, 0.11) * scene.texture * (1 - scene.leaf)
 
 
 def _clumps(lab: Tensor, scene: Scene, look: Look) -> Tensor:
