@@ -29,7 +29,12 @@ def grade(lab: Tensor, look: Look, k: float) -> Tensor:
     gain = gain * (light.clamp(min=0.05) / lab[:, :1].clamp(min=0.05)).clamp(1, 1.6) ** 0.7
     richer = torch.maximum(look.limit * torch.tanh(c * gain / look.limit), 0.88 * c)
     richer = richer + 0.6 * skin * (c - richer)
-    turn = 6 * green + 10 * near(h, 106, 13) * rich - 0.25 * (h - 52) * skin - 8 * azure * rise(h.remainder(360), 250, 285)
+    turn = (
+        6 * green
+        + 10 * near(h, 106, 13) * rich
+        - 0.25 * (h - 52) * skin
+        - 8 * azure * rise(h.remainder(360), 250, 285)
+    )
     angle = torch.deg2rad(h + look.hues * turn)
     light = light + look.hues * green * 0.05 * (4 * light * (1 - light)).clamp(min=0)
     a, b = richer * angle.cos(), richer * angle.sin()
