@@ -1,10 +1,9 @@
-"""Folders of videos and trees of frame folders: find the jobs, run them one by one, report each."""
+"""Folders of videos, frames and pictures: find the jobs, run them one by one, report each."""
 
 from __future__ import annotations
 
 import gc
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,43 +19,18 @@ from scenivid.batch.records import (
     record_path,
     write_record,
 )
+from scenivid.batch.sources import find_sources, outputs_for
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.engine.made import Made, network_of
 from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
 from scenivid.styles.stylizer import Stylizer
-from scenivid.video.reading.images import SUFFIXES as IMAGE_SUFFIXES
 
 _log = logging.getLogger(__name__)
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ogv",
-        ".mxf",
-        ".gif",
-        ".y4m",
-        ".vob",
-    ]
-)
-_KEPT = frozenset((".mp4", ".mov", ".mkv", ".webm"))
-"""Containers that we write as well; a video in any other becomes .mp4."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video or frame folder to stylize: a plain value that can travel to another machine."""
+    """One video, frame folder or picture to stylize: a plain value that can travel to another machine."""
 
     source: Path
     output: Path
@@ -86,27 +60,37 @@ class Result:
         return {**vars(self), "source": str(self.source), "output": str(self.output)}
 
 
-def find_jobs(source: Path, output: Path, settings: StylizeSettings) -> list[Job]:
-    """Every video file and every folder of frames below `source`, with mirrored names below `output`.
+def find_jobs(source: Path, output: Path, settings: StylizeSettings, kind: str = "auto") -> list[Job]:
+    """Every video, folder of frames and picture below `source`, with mirrored names below `output`.
 
-    A folder counts as frames when images lie directly in it and no video does. Hidden files and
-    folders, and `output` itself, are passed over. No two outputs are the same.
+    What is which, see `sources.find_sources`. No two outputs are the same. What is said about codecs is for
+    videos: pictures stay what they are.
+
+    Args:
+        kind: whether pictures that lie together are 'frames' or 'pictures'; 'auto' looks.
 
     Raises:
+        ConfigError: no such kind.
         InputError: `source` is no folder, or holds nothing to do.
         OutputError: `output` is `source`, or no folder.
     """
     if not source.is_dir():
-        raise InputError(f"{source} is not a folder: batch takes a folder of videos or frame folders")
+        raise InputError(
+            f"{source} is not a folder: batch takes a folder of videos, frame folders or pictures"
+        )
     if output.exists() and output.samefile(source):
         raise OutputError(f"{output} is the input itself: choose another folder for the results")
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is no folder: batch writes a folder of results")
-    found = list(_sources(source, output))
+    found = find_sources(source, output, kind)
     if not found:
-        raise InputError(f"{source} holds no videos and no folders of frames")
-    targets = _outputs(found, source, output)
-    return [Job(path, target, settings, output / FOLDER) for path, target in zip(found, targets, strict=True)]
+        raise InputError(f"{source} holds no videos, no folders of frames and no pictures")
+    targets = outputs_for(found, source, output)
+    plain = replace(settings, codec=None, crf=None, preset=None, pixel_format=None)
+    return [
+        Job(one.path, target, plain if one.picture else settings, output / FOLDER)
+        for one, target in zip(found, targets, strict=True)
+    ]
 
 
 def run_jobs(
@@ -216,48 +200,3 @@ def _check_done(output: Path, record: Record, now: Made) -> None:
         raise OutputError(f"{output} exists already, but {'; '.join(changed)}: {advice}")
     if not record.finished(output):
         raise OutputError(f"{output} has been changed since it was made: {advice}")
-
-
-def _sources(source: Path, output: Path) -> Iterator[Path]:
-    excluded = output.resolve()
-    unreadable: list[str] = []
-    lost = 0
-    for folder, folders, files in os.walk(source, onerror=lambda error: unreadable.append(error.filename)):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if excluded.name in folders and (here / excluded.name).resolve() == excluded:
-            folders.remove(excluded.name)
-        shown = [(name, os.path.splitext(name)[1].lower()) for name in files if not name.startswith(".")]  # noqa: PTH122 (quick)
-        videos = sorted(name for name, suffix in shown if suffix in VIDEO_SUFFIXES)
-        yield from (here / name for name in videos)
-        images = sum(suffix in IMAGE_SUFFIXES for _, suffix in shown)
-        if images and not videos:
-            yield here
-        lost += images if videos else 0
-    yield from map(Path, unreadable)  # running them says why
-    if lost:
-        _log.info("%d pictures that lie beside videos are passed over", lost)
-
-
-def _outputs(found: list[Path], source: Path, output: Path) -> list[Path]:
-    """Mirrored names. A video whose suffix becomes .mp4 gives way to one that has that name already."""
-    mirrored = [output / path.relative_to(source) for path in found]
-    kept = {target for path, target in zip(found, mirrored, strict=True) if _keeps_name(path)}
-    taken = kept | {parent for target in mirrored for parent in target.parents}
-    targets = []
-    for path, target in zip(found, mirrored, strict=True):
-        if target not in kept:
-            names = [target.with_suffix(".mp4"), target.with_name(path.name + ".mp4")]
-            number = 2
-            while names[0] in taken:
-                names.pop(0)
-                names += [] if names else [target.with_name(f"{path.name}.{number}.mp4")]
-                number += 1
-            target = names[0]
-            taken.add(target)
-        targets.append(target)
-    return targets
-
-
-def _keeps_name(path: Path) -> bool:
-    return path.suffix.lower() in _KEPT or path.is_dir()

@@ -1,4 +1,4 @@
-"""scenivid batch: folders of videos and trees of frame folders."""
+"""scenivid batch: folders of videos, trees of frame folders, folders of pictures."""
 
 from __future__ import annotations
 
@@ -25,18 +25,29 @@ _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
 @click.command("batch", cls=Command, examples=EXAMPLES)
 @click.argument("source", metavar="IN_DIR", type=Name())
 @click.argument("output", metavar="OUT_DIR", type=Name())
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["auto", "frames", "pictures"]),
+    default="auto",
+    show_default=True,
+    help="What pictures are that lie together: frames of a video, or each for itself; auto: frames"
+    " if their names count up and their sizes are the same.",
+)
 @stylize_options
 @progress_options
 @click.pass_context
-def command(context: click.Context, /, source: Path, output: Path, as_json: bool, **options: Any) -> None:
-    """Stylize every video and every folder of frames below IN_DIR into OUT_DIR, under the same names.
+def command(
+    context: click.Context, /, source: Path, output: Path, kind: str, as_json: bool, **options: Any
+) -> None:
+    """Stylize every video, folder of frames and picture below IN_DIR into OUT_DIR, under the same names.
 
     What was made from the same source with the same settings is skipped, so the same command goes on after
     a stop. A file that fails is reported and the rest is finished; the status is 1 if any failed.
     """
     from scenivid.batch.jobs import find_jobs, run_jobs
 
-    jobs = find_jobs(source, output, settings_from(options))
+    jobs = find_jobs(source, output, settings_from(options), kind)
     results: list[Result] = []
     try:
         with metered(files=len(jobs)) as meter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,8 @@ def stylize(
         ) as writer:
             stored = writer.stored if reader.stores and device.type == "cpu" else None
             size = (info.height, info.width)
-            chain = Chain.build(settings, device, stylizer, size, writer.dtype, notes, stored=stored)
+            staged = still(settings) if info.frames == 1 else settings
+            chain = Chain.build(staged, device, stylizer, size, writer.dtype, notes, stored=stored)
             work.settle({**chain.settled, "decoder": reader.decoder, "encoder": writer.encoder})
             chain.restore(work.states())
             clips = reader.clips(chain.batch) if stored is None else reader.stored_clips(chain.batch)
@@ -154,6 +155,13 @@ def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction 
         return info.frames
     left = info.frames - round((start or 0) * info.rate_hz)
     return max(0, left if duration is None else min(left, round(duration * info.rate_hz)))
+
+
+def still(settings: StylizeSettings) -> StylizeSettings:
+    """What a single picture needs: no motion, and no engine that takes longer to set up than it saves."""
+    return replace(
+        settings, consistency=0.0, engine="torch" if settings.engine == "auto" else settings.engine
+    )
 
 
 def _timed(clips: Iterator[AnyClip], info: VideoInfo, watch: Stopwatch) -> Generator[AnyClip, None, None]:

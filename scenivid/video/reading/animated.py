@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
+from scenivid.video import webp
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large
 from scenivid.video.info import ColorInfo, VideoInfo
@@ -137,11 +138,6 @@ def _clip(
 
 def _lengths(data: bytes) -> tuple[int, ...]:
     """Milliseconds of each frame (players show what says 0 for 100)."""
-    found = []
-    at = 12
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"ANMF":
-            found.append(int.from_bytes(data[at + 20 : at + 23], "little") or 100)
-        at += 8 + size + size % 2
-    return tuple(found)
+    return tuple(
+        int.from_bytes(body[12:15], "little") or 100 for name, body in webp.chunks(data) if name == b"ANMF"
+    )

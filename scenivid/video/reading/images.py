@@ -28,6 +28,10 @@ from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes taken for frames, lower case."""
 
+_PHOTOGRAPHS = (".jpg", ".jpeg")
+_ORIENTATION = 0x0112
+"""Which way up a camera was held; 5 to 8 stand on a side."""
+
 RATE_HZ = Fraction(24)
 """Frame rate of a folder, which carries none itself."""
 
@@ -147,6 +151,20 @@ def is_animated(path: Path) -> bool:
     return head[:4] == b"\x89PNG" and b"acTL" in head
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a still as it is shown, by its header; None where that can't be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as header:
+                width, height = header.size
+                photograph = path.suffix.lower() in _PHOTOGRAPHS
+                turned = photograph and header.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return (height, width) if turned else (width, height)
+
+
 def read_image(path: Path) -> npt.NDArray[Any]:
     """One still as RGB [H, W, 3], uint8 or uint16; grey is repeated, alpha composited over black.
 
@@ -223,7 +241,7 @@ def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
     if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-4096:].tobytes():
         return None  # libpng would complain on stderr
     # Only with a colour flag does OpenCV turn a photograph as its EXIF data say; JPEG has no alpha to lose.
-    photograph = path.suffix.lower() in (".jpg", ".jpeg")
+    photograph = path.suffix.lower() in _PHOTOGRAPHS
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if photograph else cv2.IMREAD_UNCHANGED
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(
@@ -244,7 +262,7 @@ def _checked(path: Path, info: VideoInfo, max_pixels: int) -> npt.NDArray[Any]:
     if (width, height) != (info.width, info.height):
         raise InputError(
             f"{path}: {width}x{height}, while {info.names[0]} is {info.width}x{info.height};"
-            " all frames of a folder must have one size"
+            " all frames of a folder must have one size; scenivid batch takes pictures of any"
         )
     if (image.dtype == np.uint16) != (info.bit_depth > 8):
         raise InputError(

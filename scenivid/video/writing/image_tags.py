@@ -1,4 +1,4 @@
-"""What a photograph says beside its pixels: colour profile and camera data, kept in PNG and JPEG."""
+"""What a photograph says beside its pixels: colour profile and camera data, kept in PNG, JPEG and WebP."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
+
+from scenivid.video import webp
 
 _ORIENTATION = 0x0112
 _TURNED = {".jpg", ".jpeg"}
@@ -56,6 +58,8 @@ def with_tags(data: bytes, suffix: str, tags: ImageTags) -> bytes | None:
         for number, piece in enumerate(pieces, 1):
             segments += _segment(0xE2, b"ICC_PROFILE\0" + bytes((number, len(pieces))) + piece)
         return data[:2] + segments + data[2:]
+    if suffix == ".webp":
+        return webp.with_tags(data, tags.profile, tags.exif) if data else data
     return None
 
 

@@ -75,7 +75,7 @@ class FolderWriter:
                 # A trimmed folder starts in the middle: the time tells which file this frame was.
                 name = self._names[round((pts - self._info.start) * self._info.rate_hz)]
             with aside.writing(self._target):
-                (self._part / f"{name}.png").write_bytes(_encoded(pixels, alpha, ".png"))
+                (self._part / f"{name}.png").write_bytes(encoded(pixels, alpha, ".png"))
 
     def __enter__(self) -> FolderWriter:
         return self
@@ -116,7 +116,9 @@ class StillWriter:
         self.notes = [] if deep or info.bit_depth == 8 else [f"{self._suffix} stores 8 bits"]
         self._tags = read_tags(info.path) if info.path.is_file() else ImageTags()
         if self._tags != ImageTags() and with_tags(b"", self._suffix, self._tags) is None:
-            self.notes.append("colour profile and camera data left out: only .png and .jpg keep them here")
+            self.notes.append(
+                "colour profile and camera data left out: only .png, .jpg and .webp keep them here"
+            )
         if info.alpha and self._suffix not in _TRANSPARENT:
             self.notes.append(f"{self._suffix} can't hold transparency: it was laid on black")
         self._target, self._overwrite = target, overwrite
@@ -135,7 +137,7 @@ class StillWriter:
             raise ValueError(f"expected one picture of {self.dtype}, got {len(clip)}")
         with aside.writing(self._target):
             alpha = None if clip.alpha is None else clip.alpha[0]
-            data = _encoded(clip.pixels[0], alpha, self._suffix)
+            data = encoded(clip.pixels[0], alpha, self._suffix)
             self._part.write_bytes(with_tags(data, self._suffix, self._tags) or data)
 
     def __enter__(self) -> StillWriter:
@@ -153,8 +155,15 @@ class StillWriter:
             aside.discard(self._part)
 
 
-def _encoded(pixels: Tensor, alpha: Tensor | None, suffix: str) -> bytes:
-    """One [3, H, W] picture, [1, H, W] alpha beside it, as the bytes of an image file."""
+def encoded(pixels: Tensor, alpha: Tensor | None, suffix: str, quality: int | None = None) -> bytes:
+    """One picture as the bytes of an image file.
+
+    Args:
+        pixels: [3, H, W], uint8 or uint16.
+        alpha: [1, H, W] of the same dtype; where the format has no room for it, it lies on black.
+        suffix: of the format.
+        quality: of WebP, 1 to 100; lossless above, and by default.
+    """
     if alpha is not None and suffix not in _TRANSPARENT:
         pixels, alpha = over_black(pixels, alpha), None
     planes = pixels.flip(0)  # OpenCV wants B, G, R
@@ -163,10 +172,23 @@ def _encoded(pixels: Tensor, alpha: Tensor | None, suffix: str) -> bytes:
     picture = planes.permute(1, 2, 0).contiguous().numpy()
     options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION]}
     options |= {key: [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] for key in (".jpg", ".jpeg")}
+    if quality is not None:
+        options[".webp"] = [cv2.IMWRITE_WEBP_QUALITY, quality]
     done, data = cv2.imencode(suffix, picture, options.get(suffix, []))
     assert done
-    encoded: bytes = data.tobytes()
-    return encoded
+    file: bytes = data.tobytes()
+    return file
+
+
+def left_out(info: VideoInfo, why: str) -> list[str]:
+    """Sentences about what of a source can't be kept: HDR, sound and subtitles."""
+    notes = []
+    if info.color.hdr:
+        notes.append(f"HDR ({info.color.transfer}) was tone-mapped to SDR, BT.709, 8 bits")
+    for count, kind in ((len(info.audio), "audio"), (info.subtitles, "subtitle")):
+        if count:
+            notes.append(f"{count} {kind} track{'s' if count > 1 else ''} left out: {why}")
+    return notes
 
 
 def _names(info: VideoInfo) -> tuple[str, ...]:
@@ -175,17 +197,9 @@ def _names(info: VideoInfo) -> tuple[str, ...]:
 
 
 def _notes(info: VideoInfo) -> list[str]:
-    notes = []
-    if info.color.hdr:
-        notes.append(f"HDR ({info.color.transfer}) was tone-mapped to SDR, BT.709, 8 bits")
-    if info.container != "frames":
-        notes.append("a folder of frames keeps no times and no metadata")
-    for count, kind in ((len(info.audio), "audio"), (info.subtitles, "subtitle")):
-        if count:
-            notes.append(
-                f"{count} {kind} track{'s' if count > 1 else ''} left out: a folder holds frames only"
-            )
-    return notes
+    moving = info.container != "frames"
+    notes = ["a folder of frames keeps no times and no metadata"] if moving else []
+    return notes + left_out(info, "a folder holds frames only")
 
 
 def _visible(folder: Path) -> list[Path]:

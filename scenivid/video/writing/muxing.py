@@ -21,6 +21,7 @@ from scenivid import aside
 from scenivid.errors import OutputError
 from scenivid.video.formats import MATROSKA, Container, mux_options
 from scenivid.video.info import VideoInfo
+from scenivid.video.writing.apng import set_last_length
 from scenivid.video.writing.matroska import set_pixel_shape
 from scenivid.video.writing.quicktime import add_cover
 from scenivid.video.writing.tracks.tracks import Tracks
@@ -61,6 +62,7 @@ class Muxer:
         """
         self._target, self._info, self._container, self._tracks = target, info, container, tracks
         self.notes: list[str] = []
+        self._unit, self._last_length = unit, 0
         self._part = aside.make_file(folder / target.name)
         last = tracks.cover is not None  # it is put into the index, which must then be free to grow
         options = mux_options(container, unit, tracks.offset_units, tracks.metadata, index_first=not last)
@@ -88,6 +90,7 @@ class Muxer:
         """
         with aside.writing(self._target):
             for packet in packets:
+                self._last_length = packet.duration or 0
                 self._output.mux(packet)
 
     def copy(self, until: Fraction | None, window: Window) -> None:
@@ -102,6 +105,8 @@ class Muxer:
         """
         with aside.writing(self._target):
             self._output.close()
+            if self._container.muxer == "apng":
+                set_last_length(self._part, round(self._last_length * self._unit * 1000))
             self._mark_shape()
             cover = self._tracks.cover
             if cover is not None and not add_cover(self._part, cover):

@@ -20,6 +20,10 @@ from scenivid.video.writing.encoders import encoding_for
 from scenivid.video.writing.file_writer import FileWriter
 from scenivid.video.writing.image_writer import FolderWriter, StillWriter
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace
+from scenivid.video.writing.webp_writer import WebpWriter
+
+_MOVING = ("apng", "gif", "webp")
+"""Codecs of moving pictures."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def open_writer(
 ) -> VideoWriter:
     """Prepare to write `output`: a video file by its suffix, a folder of PNGs if it has none.
 
-    One picture (a still image as the source) may also become an image file.
+    One picture (a still image as the source) may also become an image file, a moving picture .png or .webp.
 
     Everything that can be checked is checked here, before any work: that the output may be written,
     that suffix and codec fit, that the encoder opens. Use the result in `with`.
@@ -121,14 +125,19 @@ def open_writer(
         ConfigError: settings that make no sense together.
     """
     folder = output.is_dir() or not output.suffix
-    still = not folder and output.suffix.lower() in SUFFIXES
+    suffix = output.suffix.lower()
+    webp = not folder and suffix == ".webp" and info.frames != 1
+    apng = not folder and suffix == ".png" and info.frames != 1 and info.codec in _MOVING
+    still = not folder and not webp and not apng and suffix in SUFFIXES
     asked = (settings.codec, settings.crf, settings.preset, settings.pixel_format)
     if (folder or still) and any(value is not None for value in asked):
         raise ConfigError(
             f"{output} is no video file: --codec, --crf, --preset and --pixel-format have no meaning for it"
         )
-    if not folder and not still:
-        container = container_for(output)
+    if webp and asked != (None, settings.crf, None, None):
+        raise ConfigError(f"{output}: --codec, --preset and --pixel-format have no meaning for WebP")
+    if not folder and not still and not webp:
+        container = container_for(output.with_suffix(".apng") if apng else output)
         codec = codec_for(container, settings.codec)
     target = aside.check(output, info.path, settings.overwrite)
     if folder and target.is_file():
@@ -137,6 +146,8 @@ def open_writer(
         return FolderWriter(target, info, settings.overwrite, work)
     if still:
         return StillWriter(target, info, settings.overwrite)
+    if webp:
+        return WebpWriter(target, info, settings.crf, settings.overwrite)
     encoding = encoding_for(
         codec,
         info,
