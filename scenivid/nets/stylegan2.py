@@ -132,13 +132,14 @@ class Generator(nn.Module):
         return tuple(side for side in self.params.resolutions for _ in range(2))[1:]
 
     def make_noise(self, count: int, generator: torch.Generator | None = None) -> list[Tensor]:
-        """Fresh noise planes [count, 1, side, side], drawn on the CPU, moved to the weights' device.
+        """Fresh noise planes [count, 1, side, side] on the weights' device, drawn on the generator's.
 
         Pass the same list to two networks to give them the same noise.
         """
-        weight = self.input.input
+        device = self.input.input.device
+        drawn = device if generator is None else generator.device
         return [
-            torch.randn(count, 1, side, side, generator=generator).to(weight.device)
+            torch.randn(count, 1, side, side, generator=generator, device=drawn).to(device)
             for side in self.noise_sides
         ]
 

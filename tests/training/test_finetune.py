@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ def toy_recipe(source: Path, paintings: Path, *sets: str) -> Recipe:
         [
             f"source={source.as_posix()}", f"images={paintings.as_posix()}", "in_memory=true", "workers=0",
             "gan.batch=4", "gan.trained_blocks=2", "gan.frozen_d_layers=1", "gan.augment=diffaugment",
-            "constraints.encoder=efficientnet", "constraints.patches=4",
+            "constraints.encoder=efficientnet", "constraints.perceptual_network=encoder",
+            "constraints.directional=1.0", "constraints.patches=4",
             "constraints.direction_images=4", "run.steps=2", "run.log_every=1",
             "run.sample_every=0", "run.tensorboard=false", "realism.every=0", *sets,
         ],
@@ -82,17 +84,54 @@ def test_the_paper_s_recipe_freezes_and_averages_as_it_says() -> None:
     assert gan.ema == pytest.approx(0.5 ** (32 / 10_000))
 
 
+def test_the_paper_s_recipe_has_the_paper_s_losses_and_no_other() -> None:
+    recipe = load_recipe(Recipe, RECIPES / "paper-finetune.toml")
+    held = recipe.constraints
+    assert (held.encoder, held.perceptual_network, held.directional, held.embedding) == (
+        "clip",
+        "lpips",
+        0,
+        1,
+    )
+    assert min(held.semantic, held.perceptual, held.patch) > 0
+    assert recipe.gan.augment == "ada" and recipe.gan.ada_images == 500_000
+    assert held == Recipe().constraints
+
+
+def test_lpips_is_taken_where_it_is_asked_for_and_its_absence_is_said_first(
+    source: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vgg = tmp_path / "vgg16"
+    sets = ["perceptual_network=lpips", "directional=0.0", f"lpips_weights={vgg.as_posix()}"]
+    asked = toy_recipe(source, paintings, *(f"constraints.{entry}" for entry in sets))
+    with pytest.raises(CheckpointError, match="vgg16"):
+        run(replace(asked, images=tmp_path / "none"), tmp_path / "out")
+    opened = []
+
+    def lpips(name: str, *_: object) -> object:
+        opened.append(name)
+        return lambda y, x: 0.25 + 0 * y.mean()
+
+    monkeypatch.setattr(program_finetune, "open_distance", lpips)
+    vgg.touch()
+    run(replace(asked, run=replace(asked.run, steps=1)), tmp_path / "out")
+    assert opened == ["lpips"]
+    assert read_log(tmp_path / "out" / "log.jsonl")[0]["perceptual"] == pytest.approx(0.5 * 0.25)
+
+
 def test_losses_are_weighted_and_equal_images_have_none_but_the_contrast() -> None:
     x, boxes = torch.rand(2, 3, 8, 8), torch.zeros(2, 4)
     settings = Constraints(encoder="efficientnet", semantic=2.0, embedding=0.5, perceptual=3.0, patch=0.25)
-    same = semantic_losses(Encoder(), settings, x, x, boxes, None)
+    distance = Encoder().distance
+    same = semantic_losses(Encoder(), settings, x, x, boxes, None, distance)
     assert set(same) == {"embedding", "perceptual", "patch"}
     assert float(same["embedding"]) == pytest.approx(0, abs=1e-6) and float(same["perceptual"]) == 0
     keys = Encoder().patch_embeddings(x, boxes).numpy()
     logits = np.einsum("nid,njd->nij", keys, keys) / 0.07
     nce = np.mean([np.log(np.exp(m[i]).sum()) - m[i, i] for m in logits for i in range(2)])
     assert float(same["patch"]) == pytest.approx(0.25 * nce, rel=1e-4)
-    other = semantic_losses(Encoder(), settings, x, 1 - x, boxes, torch.tensor([1.0, 0.0, 0.0]))
+    settings = replace(settings, directional=1.0)
+    other = semantic_losses(Encoder(), settings, x, 1 - x, boxes, torch.tensor([1.0, 0.0, 0.0]), distance)
     assert float(other["perceptual"]) == pytest.approx(6 * float((x - (1 - x)).abs().mean()), rel=1e-5)
     assert float(other["embedding"]) > 0 and 0 <= float(other["directional"]) <= 4
 
@@ -101,7 +140,8 @@ def test_no_gradient_reaches_the_source_s_image() -> None:
     x = torch.rand(2, 3, 8, 8, requires_grad=True)
     y = torch.rand(2, 3, 8, 8, requires_grad=True)
     direction = torch.tensor([1.0, 0.0, 0.0])
-    losses = semantic_losses(Encoder(), Constraints(), x, y, torch.zeros(2, 4), direction)
+    settings = Constraints(directional=1.0)
+    losses = semantic_losses(Encoder(), settings, x, y, torch.zeros(2, 4), direction, Encoder().distance)
     assert set(losses) == {"directional", "embedding", "perceptual", "patch"}
     torch.stack(list(losses.values())).sum().backward()
     assert x.grad is None and y.grad is not None and float(y.grad.abs().sum()) > 0
@@ -131,7 +171,13 @@ def test_a_stopped_and_continued_run_ends_with_the_same_weights(
 
 
 def test_without_constraints_no_encoder_is_needed(source: Path, paintings: Path, tmp_path: Path) -> None:
-    off = ["constraints.encoder=clip", "constraints.semantic=0.0", "constraints.patch=0.0", "run.steps=1"]
+    off = [
+        "constraints.encoder=clip",
+        "constraints.perceptual_network=lpips",
+        "constraints.semantic=0.0",
+        "constraints.patch=0.0",
+        "run.steps=1",
+    ]
     run(toy_recipe(source, paintings, *off), tmp_path / "out")
     assert "patch" not in read_log(tmp_path / "out" / "log.jsonl")[0]
 

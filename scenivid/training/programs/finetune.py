@@ -1,14 +1,15 @@
 """`scenivid train finetune`: the source StyleGAN2 carried over to anime scenes under semantic constraints.
 
-L_G = L_GAN + λ_s·(directional + global + perceptual) + λ_p·PatchNCE, between what the frozen source and the
-fine-tuned generator make of the same w and noise. Scenimefy section 3.1; FreezeG and FreezeD keep the layout.
+L_G = L_GAN + λ_g·(D_CLIP + λ_l·LPIPS) + λ_p·PatchNCE, between what the frozen source and the fine-tuned
+generator make of the same w and noise. Scenimefy section 3.1; FreezeG and FreezeD keep the layout. D_CLIP is
+the cosine distance of CLIP's embeddings. A directional loss and other networks are options of ours.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from scenivid.errors import ConfigError
 from scenivid.frames import to_float, to_signed
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
+from scenivid.perception.perceptual import Distance, open_distance
 from scenivid.perception.semantic import EncoderName, SemanticEncoder, open_encoder
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.memory import MemorySet
@@ -42,7 +44,7 @@ from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import RealismSettings
 from scenivid.training.world import World, open_world
-from scenivid.weights.catalogue import CLIP, VGG19
+from scenivid.weights.catalogue import CLIP, VGG16, VGG19
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +57,17 @@ class Constraints:
     weights: Path | None = None
     """The encoder's file, where it can't be downloaded."""
     semantic: float = 1.0
-    """λ_s: multiplies the three below."""
-    directional: float = 1.0
-    """All pairs change in one direction, from the source domain to the target domain."""
-    embedding: float = 0.5
-    """The global embeddings of a pair stay close."""
+    """λ_g: multiplies the three below."""
+    directional: float = 0.0
+    """All pairs change in one direction, from the source domain to the target domain. Not in the paper."""
+    embedding: float = 1.0
+    """The global embeddings of a pair stay close: D_CLIP."""
     perceptual: float = 0.5
-    """λ_l: LPIPS-like distance of a pair."""
+    """λ_l: perceptual distance of a pair."""
+    perceptual_network: Literal["lpips", "encoder"] = "lpips"
+    """LPIPS on VGG16, as in the paper; or what the encoder has of the kind, which needs no other weights."""
+    lpips_weights: Path | None = None
+    """Torchvision's file of VGG16, where it can't be downloaded."""
     patch: float = 0.5
     """λ_p: PatchNCE between the same places of a pair."""
     patches: int = 16
@@ -132,11 +138,13 @@ def run(
         params = StyleGAN2Params() if held is None else held.params
         look_for("source", partial(load_discriminator, recipe.source, params), recipe.source)
         plan(recipe, Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip), params)
-        encoder, weights = recipe.constraints.encoder, recipe.constraints.weights
-        if encoder in (published := {"clip": CLIP, "vgg19": VGG19}):
-            path = weights or published[encoder].path
-            look_for(f"weights of {encoder}", partial(open_encoder, encoder, "cpu", path), path)
+        for name, path, opened in _needed(recipe.constraints):
+            look_for(f"weights of {name}", opened, path)
         return out / NETWORKS
+    if recipe.constraints.active:
+        for _, path, opened in _needed(recipe.constraints):
+            if not path.exists():
+                opened()  # fetches it; what can't be had is said before the images are read
     source = load_generator(recipe.source)
     discriminator = load_discriminator(recipe.source, source.params)
     augment = Augment(source.params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
@@ -210,7 +218,10 @@ class FinetuneProgram:
         settings = self.recipe.constraints
         encoder = open_encoder(settings.encoder, self.device, settings.weights)
         direction = self._direction(encoder) if settings.semantic * settings.directional else None
-        return lambda x, y, boxes: semantic_losses(encoder, settings, x, y, boxes, direction)
+        distance: Distance = encoder.distance
+        if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
+            distance = open_distance("lpips", self.device, settings.lpips_weights)
+        return lambda x, y, boxes: semantic_losses(encoder, settings, x, y, boxes, direction, distance)
 
     def _direction(self, encoder: SemanticEncoder) -> Tensor:
         """From the source domain to the target's: by texts where they are given, else by images of both."""
@@ -236,6 +247,7 @@ def semantic_losses(
     y: Tensor,
     boxes: Tensor,
     direction: Tensor | None,
+    distance: Distance,
 ) -> dict[str, Tensor]:
     """The weighted losses that are switched on, by name.
 
@@ -244,6 +256,7 @@ def semantic_losses(
         y: images of the fine-tuned generator, in the same range.
         boxes: [K, 4] places for PatchNCE.
         direction: [D]; None leaves the directional loss out.
+        distance: the perceptual one.
     """
     losses: dict[str, Tensor] = {}
     x = x.detach()
@@ -253,10 +266,21 @@ def semantic_losses(
     if settings.semantic * settings.embedding:
         losses["embedding"] = settings.semantic * settings.embedding * embedding_distance(encoder, x, y)
     if settings.semantic * settings.perceptual:
-        losses["perceptual"] = settings.semantic * settings.perceptual * encoder.distance(y, x)
+        losses["perceptual"] = settings.semantic * settings.perceptual * distance(y, x)
     if settings.patch:
         losses["patch"] = settings.patch * patch_contrast(encoder, x, y, boxes)
     return losses
+
+
+def _needed(settings: Constraints) -> Iterator[tuple[str, Path, Callable[[], object]]]:
+    """Weights of others that the losses need: name, file, and how to open it."""
+    published = {"clip": CLIP, "vgg19": VGG19}
+    if settings.encoder in published:
+        path = settings.weights or published[settings.encoder].path
+        yield settings.encoder, path, partial(open_encoder, settings.encoder, "cpu", settings.weights)
+    if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
+        path = settings.lpips_weights or VGG16.path
+        yield "lpips", path, partial(open_distance, "lpips", "cpu", settings.lpips_weights)
 
 
 def _unit(images: Tensor) -> Tensor:

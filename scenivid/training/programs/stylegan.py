@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +32,6 @@ from scenivid.training.memory_estimate import estimate, peak_bytes
 from scenivid.training.plan import look_for
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
-from scenivid.training.stylegan.losses import mix_styles
 from scenivid.training.stylegan.realism import Realism, RealismSettings
 from scenivid.training.world import World, open_world
 
@@ -171,21 +170,9 @@ def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
     logger.info("%s", describe(params, recipe.gan, recipe.run.steps))
 
 
-class _Rehearsal(Gan):
-    """A Gan whose draws ask for no values, so that it runs on tensors without data."""
-
-    def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
-        first = self.g.style(torch.randn(count, self.g.params.style_dim))
-        return mix_styles(first, first, 1, self.g.params.latents), self.g.make_noise(count, rng)
-
-    def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        return images
-
-
 def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
     """One step with all that it keeps in memory, regularisers included, for `memory_estimate.peak_bytes`."""
-    settings = replace(settings, augment="none")
-    gan = _Rehearsal(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
+    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
     real = torch.empty(settings.batch, 3, params.size, params.size)
     for _ in range(2):
         gan.discriminator_step(real, 0)

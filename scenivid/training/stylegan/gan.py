@@ -5,6 +5,7 @@ Both `program_stylegan` and `program_finetune` train through it. Source: Karras 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
-from scenivid.training.stylegan.diffaugment import AdaptiveProbability, diff_augment
+from scenivid.training.stylegan.ada import AdaptiveProbability, augment
+from scenivid.training.stylegan.diffaugment import diff_augment
 from scenivid.training.stylegan.losses import (
     discriminator_loss,
     generator_loss,
@@ -56,10 +58,14 @@ class GanSettings:
     """Probability of style mixing."""
     ema: float = 0.5 ** (16 / 10_000)
     """Decay of the generator's average a step: here it halves in 10,000 images at a batch of 16."""
-    augment: Literal["none", "diffaugment", "ada"] = "none"
+    augment: Literal["none", "ada", "diffaugment", "adaptive-diffaugment"] = "none"
+    """What the discriminator sees is changed: "ada" as StyleGAN2-ADA does it, with a probability that adapts;
+    "diffaugment" always, with that paper's colour, translation and cutout; "adaptive-diffaugment" these with
+    ADA's probability."""
     ada_target: float = 0.6
+    """What the mean sign of D's judgement of real images is held at, by the probability."""
     ada_images: int = 500_000
-    """Images in which ADA's probability can go from 0 to 1."""
+    """Images in which that probability can go from 0 to 1."""
     trained_blocks: int = 0
     """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
     frozen_d_layers: int = 0
@@ -96,7 +102,7 @@ class Gan:
         self.ema = _moved(Generator(g.params), device).eval().requires_grad_(False)
         self.ema.load_state_dict(g.state_dict())
         self.path_mean = _moved(PathMean(), device)
-        self.ada = AdaptiveProbability(1.0 if settings.augment == "diffaugment" else 0.0)
+        self.ada = _moved(AdaptiveProbability(1.0 if settings.augment == "diffaugment" else 0.0), device)
         freeze(self.g, self.d, settings)
         self.g_weights = [p for p in self.g.parameters() if p.requires_grad]
         self.d_weights = [p for p in self.d.parameters() if p.requires_grad]
@@ -114,9 +120,9 @@ class Gan:
 
     def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
         """One step of D on real images [N, 3, H, W] in [-1, 1]; R1 every `r1_every` steps."""
-        rng, settings = generator(self.seed, 2, index, self.world.rank), self.settings
+        rng, settings = self._random(2, index), self.settings
         with torch.no_grad():
-            w, noise = self._draw(len(real), rng)
+            w, noise = self._draw(len(real), rng, self._crossover(2, index))
             with self._cast():
                 fake = self.g(w, noise).float()
         with self._cast():
@@ -129,7 +135,7 @@ class Gan:
             "d_real": real_logits.detach().mean(),
             "d_fake": fake_logits.detach().mean(),
         }
-        if settings.augment == "ada":
+        if settings.augment in ("ada", "adaptive-diffaugment"):
             sign = self.world.mean(real_logits.detach().sign().mean())
             self.ada.update(sign, len(real) * self.world.size, settings.ada_target, settings.ada_images)
             logged["ada_p"] = self.ada.value.clone()
@@ -142,9 +148,9 @@ class Gan:
 
     def generator_step(self, index: int, extra: Extra | None = None) -> dict[str, Tensor]:
         """One step of G, with `extra` losses on the same images; path length every `path_every` steps."""
-        rng, settings = generator(self.seed, 3, index, self.world.rank), self.settings
+        rng, settings = self._random(3, index), self.settings
         with _frozen(self.d_weights):
-            w, noise = self._draw(settings.batch, rng)
+            w, noise = self._draw(settings.batch, rng, self._crossover(3, index))
             with self._cast():
                 fake = self.g(w, noise).float()
                 adversarial = generator_loss(self.d(self._augment(fake, rng)).float())
@@ -155,7 +161,7 @@ class Gan:
             self._descend(self.g_optimizer, self.g_weights, total)
         logged = {"g_loss": adversarial.detach()} | {name: part.detach() for name, part in parts.items()}
         if settings.path and index % settings.path_every == 0:
-            logged |= self._path_step(rng)
+            logged |= self._path_step(rng, self._crossover(8, index))
         update_ema(self.ema, self.g, settings.ema)
         return logged
 
@@ -172,26 +178,33 @@ class Gan:
         self.world.average_gradients(weights)
         optimizer.step()
 
-    def _path_step(self, rng: torch.Generator) -> dict[str, Tensor]:
+    def _path_step(self, rng: torch.Generator, crossover: int) -> dict[str, Tensor]:
         settings = self.settings
-        w, noise = self._draw(max(1, settings.batch // settings.path_shrink), rng)
+        w, noise = self._draw(max(1, settings.batch // settings.path_shrink), rng, crossover)
         if not w.requires_grad:  # the mapping is frozen
             w = w.requires_grad_(True)
         images = self.g(w, noise)
-        y = torch.randn(images.shape, generator=rng).to(self.device)
+        y = torch.randn(images.shape, generator=rng, device=self.device)
         lengths = path_lengths(images, w, y)
         penalty, moved = path_penalty(lengths, self.path_mean.value)
         self.path_mean.value.copy_(self.world.mean(moved))
         self._descend(self.g_optimizer, self.g_weights, settings.path * settings.path_every * penalty)
         return {"path": penalty.detach(), "path_length": lengths.detach().mean()}
 
-    def _draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
-        """Styles [count, latents, D], mixed now and then, and noise planes; in float32."""
+    def _random(self, purpose: int, index: int) -> torch.Generator:
+        """The device's random stream for one purpose of one step of this process."""
+        return generator(self.seed, purpose, index, self.world.rank, device=self.device)
+
+    def _crossover(self, purpose: int, index: int) -> int:
+        """The layer from which a second style takes over, now and then; decided on the host."""
+        latents = self.g.params.latents
+        draws = random.Random(repr((self.seed, purpose, index, self.world.rank)))
+        return draws.randrange(1, latents) if draws.random() < self.settings.mixing else latents
+
+    def _draw(self, count: int, rng: torch.Generator, crossover: int) -> tuple[Tensor, list[Tensor]]:
+        """Styles [count, latents, D], mixed from layer `crossover` on, and noise planes; in float32."""
         params = self.g.params
-        z = torch.randn(2, count, params.style_dim, generator=rng).to(self.device)
-        crossover = params.latents
-        if float(torch.rand((), generator=rng)) < self.settings.mixing:
-            crossover = int(torch.randint(1, params.latents, (), generator=rng))
+        z = torch.randn(2, count, params.style_dim, generator=rng, device=self.device)
         first = self.g.style(z[0])
         second = self.g.style(z[1]) if crossover < params.latents else first
         return mix_styles(first, second, crossover, params.latents), self.g.make_noise(count, rng)
@@ -199,7 +212,7 @@ class Gan:
     def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
         if self.settings.augment == "none":
             return images
-        return diff_augment(images, float(self.ada.value), rng)
+        return (augment if self.settings.augment == "ada" else diff_augment)(images, self.ada.value, rng)
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(
