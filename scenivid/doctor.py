@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -22,6 +24,9 @@ _MODULES = {
     "pillow": "PIL",
 }
 """Names to import of the packages that are called otherwise."""
+_APART = {"decord2"}
+"""Packages whose import can take the process with it, or changes it: they are tried in one of their own."""
+_PATIENCE_S = 120.0
 _RIVALS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 """They put their files where opencv-python-headless has its own: whichever came last wins."""
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1")
@@ -111,11 +116,26 @@ def _broken(distribution: str) -> str | None:
     if not _has(distribution):
         return "is not installed"
     name = distribution.lower().replace("_", "-")
+    if name in _APART:
+        return _broken_apart(_MODULES[name])
     try:
         import_module(_MODULES.get(name, name.replace("-", "_")))
     except Exception as exc:  # what a broken package raises can be anything
         return f"is installed but broken ({_reason(exc)})"
     return None
+
+
+def _broken_apart(module: str) -> str | None:
+    """As `_broken`, found out in a process of its own."""
+    command = [sys.executable, "-c", f"import {module}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return f"is installed but broken (not imported after {_PATIENCE_S:g} s)"
+    if done.returncode < 0:
+        return f"is installed but broken (its import ends in signal {-done.returncode})"
+    *_, last = done.stderr.strip().splitlines() or [f"its import ends in status {done.returncode}"]
+    return f"is installed but broken ({last[:120]})" if done.returncode else None
 
 
 def _cuda() -> tuple[bool, str]:

@@ -80,3 +80,21 @@ def test_what_killed_runs_have_left_is_named_after_a_day(
         main(["doctor", str(tmp_path)])
     said = "".join(capsys.readouterr().out.split())
     assert ".old.mp4" in said and ".new.mp4" not in said
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("raise ImportError('no libav here')", "ImportError: no libav here"),
+        ("import os; os.abort()", "its import ends in signal 6"),
+        ("import sys; sys.exit(3)", "its import ends in status 3"),
+    ],
+)
+def test_decord_is_tried_where_its_end_harms_nobody(
+    does: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "decord.py").write_text(does)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = _examine(monkeypatch, ["decord2"])
+    assert found["decord2"].text.startswith(f"is installed but broken ({said})")
+    assert "decord" not in sys.modules

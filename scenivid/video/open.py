@@ -24,7 +24,8 @@ from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.pyav_reader import pipe_reader, pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.reading.settings import ReadSettings
-from scenivid.video.reading.times.timeline import Timeline, read_timeline
+from scenivid.video.reading.times.read import read_timeline
+from scenivid.video.reading.times.timeline import Timeline
 
 DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""

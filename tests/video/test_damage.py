@@ -12,7 +12,7 @@ from odd_clips import H264, encoded
 from scenivid.errors import InputError
 from scenivid.video.open import open_video
 from scenivid.video.reading.settings import ReadSettings
-from scenivid.video.reading.times.structure import structure_of
+from scenivid.video.reading.skeleton.walks import structure_of
 
 FRAMES = 30
 KINDS: dict[str, tuple[str, ...]] = {

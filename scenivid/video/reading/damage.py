@@ -47,11 +47,13 @@ def say_what_is_missing(
     kind = info.container.partition(",")[0]
     if marked:
         texts.append(f"data are missing in {marked} packet{'s' if marked > 1 else ''}")
+    if timeline.wild:
+        texts.append(f"{timeline.wild} frame times make no sense and were made anew")
     if not timeline.structure.whole:
         texts.append(f"the structure of the {kind} file is broken")
     elif not timeline.structure.closed and not timeline.incomplete and to_the_end:
         texts.append(f"the {kind} file ends in the middle of something")
-    lost = len(failed)
+    lost = max(len(failed), (timeline.structure.listed or 0) - len(timeline) if to_the_end else 0)
     if timeline.announced and to_the_end:
         lost = max(lost, timeline.announced - len(timeline))
         if not texts:

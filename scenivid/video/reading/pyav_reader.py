@@ -24,7 +24,8 @@ from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.interlace import deinterlaced
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.settings import ReadSettings
-from scenivid.video.reading.times.timeline import Timeline, counted, milliseconds
+from scenivid.video.reading.times.counted import counted
+from scenivid.video.reading.times.timeline import Timeline, milliseconds
 
 
 def pyav_reader(

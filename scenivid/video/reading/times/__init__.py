@@ -1,1 +1,1 @@
-"""When frames are shown: clocks, presentation times, and what a file tells of its wholeness."""
+"""When frames are shown: clocks and presentation times."""

@@ -37,13 +37,25 @@ class Gap:
     """How many have room in it."""
 
 
-def times_of_frames(stamps: Sequence[Stamp], step: int) -> list[int]:
+def times_of_frames(stamps: Sequence[Stamp], step: int, longest: int | None = None) -> list[int]:
     """Strictly increasing presentation times of frames in the order in which the decoder gives them.
 
     Args:
         stamps: of each frame.
         step: usual time between two frames, at least 1, should they not tell.
+        longest: time that the video can last by its header, where known.
     """
+    return _tamed(_times(stamps, step), longest)
+
+
+def astray(stamps: Sequence[Stamp], times: Sequence[int], limit: int) -> int:
+    """Count frames that are shown more than `limit` from where their packets say."""
+    apart = [stamp.pts - time for stamp, time in zip(stamps, times, strict=True) if stamp.pts is not None]
+    usual = median_low(apart) if apart else 0
+    return sum(abs(offset - usual) > limit for offset in apart)
+
+
+def _times(stamps: Sequence[Stamp], step: int) -> list[int]:
     step = _usual([stamp.dts for stamp in stamps]) or _usual([stamp.pts for stamp in stamps]) or step
     presented = [stamp.pts for stamp in stamps]
     if _growing(presented):
@@ -80,6 +92,20 @@ def gaps(times: Sequence[int], tick: Fraction) -> tuple[Gap, ...]:
             return ()  # no multiple of the rate: it varies
         found.append(Gap(index, frames))
     return tuple(found) if len(found) <= max(2, len(steps) // 20) else ()
+
+
+def _tamed(times: list[int], longest: int | None) -> list[int]:
+    """`times` without one huge step that alone makes the video longer than it can be."""
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    if longest is None or len(steps) < 2:
+        return times
+    usual = median_low(steps)
+    excess = times[-1] - times[0] + usual - longest
+    worst = max(range(len(steps)), key=steps.__getitem__)
+    spare = steps[worst] - usual
+    if excess <= 8 * usual or spare < excess:
+        return times
+    return [time - spare if index > worst else time for index, time in enumerate(times)]
 
 
 def _growing(times: Sequence[int | None]) -> bool:

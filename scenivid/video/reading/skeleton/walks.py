@@ -1,34 +1,24 @@
-"""What the skeleton of a file says about its wholeness, where FFmpeg passes over damage in silence."""
+"""Walks over the skeletons of files: Matroska, GIF, moving PNG, FLV and Ogg here, others beside."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from scenivid.video.ebml import read_head
+from scenivid.video.reading.skeleton.asf import HEADER, asf
+from scenivid.video.reading.skeleton.mov import mov
+from scenivid.video.reading.skeleton.riff import riff
+from scenivid.video.reading.skeleton.structure import Structure
+from scenivid.video.reading.skeleton.transport import transport
 
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _TOP = {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
 _IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0xEC, 0xBF}
 _MOST = 2_000_000
 """Elements after which a walk ends: a recording of a day."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What was found."""
-
-    whole: bool = True
-    """Whether the skeleton is sound: nothing between the frames has become something else."""
-    complete: bool = True
-    """Whether there are as many bytes as the header announces."""
-    closed: bool = True
-    """Whether the data end where something ends, not in the middle of it."""
-    frames: int | None = None
-    """Frames that the skeleton counts or its header announces, where it does."""
 
 
 def structure_of(path: Path) -> Structure:
@@ -68,11 +58,6 @@ def _matroska(file: BinaryIO, length: int) -> Structure:
             return Structure(whole=False, complete=complete)
         file.seek(size, 1)
     return Structure(complete=complete)
-
-
-def _riff(file: BinaryIO, length: int) -> Structure:
-    file.seek(4)
-    return Structure(complete=8 + int.from_bytes(file.read(4), "little") <= length)
 
 
 def _gif(file: BinaryIO, length: int) -> Structure:
@@ -159,19 +144,14 @@ def _ogg(file: BinaryIO, length: int) -> Structure:
     return Structure(whole=whole, closed=not open_streams and not head and file.tell() <= length)
 
 
-def _transport(file: BinaryIO, length: int) -> Structure:
-    """Packets of one size."""
-    head = file.read(400)
-    size = 188 if head[188:189] == b"G" else 192
-    return Structure(closed=length % size == 0)
-
-
 _WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Structure]], ...] = (
     (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _matroska),
-    (lambda head: head[:4] == b"RIFF", _riff),
+    (lambda head: head[:4] == b"RIFF", riff),
+    (lambda head: head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}, mov),
+    (lambda head: head[:16] == HEADER, asf),
     (lambda head: head[:4] == b"GIF8", _gif),
     (lambda head: head[:4] == b"\x89PNG", _png),
     (lambda head: head[:4] == b"FLV\x01", _flv),
     (lambda head: head[:4] == b"OggS", _ogg),
-    (lambda head: head[:1] == b"G" == head[188:189] or head[4:5] == b"G" == head[196:197], _transport),
+    (lambda head: head[:1] == b"G" == head[188:189] or head[4:5] == b"G" == head[196:197], transport),
 )
