@@ -1,4 +1,8 @@
-"""Sound that the container can't hold as it is: decoded and encoded anew, in step with the picture."""
+"""Sound that the container can't hold as it is: decoded and encoded anew, in step with the picture.
+
+Matroska holds ADPCM, A-law, µ-law and WMA only as what Windows calls them (`A_MS/ACM`). FFmpeg writes that
+where it is asked to be lax, which PyAV never asks; so these are encoded too.
+"""
 
 from __future__ import annotations
 
