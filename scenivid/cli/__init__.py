@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 
 import click
 
+from scenivid.cli.options import UNREAD
 from scenivid.cli.stopping import leave, stopping_promptly
 from scenivid.cli.terminal import close, configure, fail, say
 from scenivid.errors import Cancelled, one_line
@@ -64,7 +65,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 an error the user can fix, 2 wrong usage.
 
-    130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 141 where nobody reads the output any more.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve a machine that is shared
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         close()
     if prompt and status > 128:
         leave(status)
+    if status == UNREAD:  # what stdout still holds has nowhere to go
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
 
 
@@ -99,9 +103,6 @@ def _run(words: list[str], debug: bool) -> int:
     except Cancelled as stop:
         say(str(stop), "stopped")
         return stop.status
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
     except Exception as error:  # the last place where a fault of ours can become a line
         if debug:
             raise

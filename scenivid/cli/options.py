@@ -13,6 +13,8 @@ import click
 from scenivid.cli import terminal
 from scenivid.video.reading.settings import MAX_PIXELS
 
+UNREAD = 141
+"""Status where nobody reads the output any more: as if SIGPIPE had ended the process."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -24,6 +26,13 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params.append(_flag("--verbose", "-v", help="Say more on stderr."))
         self.params.append(_flag("--debug", help="Show the traceback of an error."))
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run; where whoever read the output has gone, there is nobody to tell."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # click would make it an error like any other
+            context.exit(UNREAD)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples below the options."""

@@ -26,28 +26,38 @@ EXAMPLES = (
 @progress_options
 @click.option("--start", type=Seconds(), help="Begin this long after the first frame.")
 @click.option("--duration", type=Seconds(), help="Stop after this long.")
+@click.option(
+    "--stream",
+    type=click.Choice(["y4m", "png", "ppm", "jpeg"]),
+    help="What goes to the standard output if OUTPUT is -. [default: y4m]",
+)
 def command(
     source: Path,
     output: Path,
     as_json: bool,
     start: Fraction | None,
     duration: Fraction | None,
+    stream: str | None,
     **options: Any,
 ) -> None:
     """Stylize INPUT, a video file or a folder of frames, into OUTPUT, a video file or a folder.
 
-    Sound, subtitles, chapters and timing are kept.
+    Sound, subtitles, chapters and timing are kept. - as INPUT is the standard input, as OUTPUT the standard
+    output.
     """
     from scenivid.engine import stylize
 
-    settings = settings_from(options, start=start, duration=duration)
+    if as_json and str(output) == "-":
+        raise click.UsageError(
+            "--json and a video can't share the standard output: --progress json tells on stderr"
+        )
+    settings = settings_from(options, start=start, duration=duration, stream=stream)
     with shown(source.name) as tell:
         report = stylize(source, output, settings, tell)
     for note in report.notes:
         terminal.say(note)
-    terminal.say(
-        f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", "done"
-    )
+    place = "standard output" if str(output) == "-" else report.output
+    terminal.say(f"{place}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", "done")
     if as_json:
         click.echo(json.dumps(report.as_json()))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from scenivid.engine.settings import StylizeSettings
 from scenivid.styles.zoo import find_here
+from scenivid.video.container import is_pipe
 from scenivid.video.reading.images import SUFFIXES
 
 _NO_DIFFERENCE = frozenset(
@@ -69,7 +70,9 @@ def frames_in(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def state_of(path: Path) -> str:
-    """A few characters that change when a file, or the pictures in a folder, do."""
+    """A few characters that change when a file, or the pictures in a folder, do; the same for every pipe."""
+    if is_pipe(path):
+        return "pipe"
     if not path.is_dir():
         found = path.stat() if path.exists() else path.lstat()
         return f"{found.st_size} {found.st_mtime_ns}"

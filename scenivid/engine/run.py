@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,17 +19,17 @@ from scenivid.cores import set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.made import Made, network_of
-from scenivid.engine.segments.work import open_work, piece_length
+from scenivid.engine.segments.work import Work, open_work, piece_length
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
-from scenivid.errors import InputError
+from scenivid.errors import ConfigError, InputError
 from scenivid.frames import Clip, StoredClip
 from scenivid.styles.onnx_style import OnnxOptions
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap
-from scenivid.video.writing.writer import VideoWriter, WriterSettings, open_writer
+from scenivid.video.writing.writer import VideoWriter, WriterSettings, is_standard_output, open_writer
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def stylize(
     """Stylize a video file or a folder of frames into a video file or a folder of frames.
 
     Args:
+        source: a file, a folder, a named pipe, or `-` for the standard input.
+        output: a file, a folder, or `-` for the standard output.
         stylizer: used in place of `settings.style`.
 
     Raises:
@@ -85,10 +87,13 @@ def stylize(
     began = time.perf_counter()
     watch = Stopwatch()
     notes: list[str] = []
-    target = aside.check(output, source, settings.overwrite)
+    piped = is_standard_output(output)
+    if settings.resume and (piped or str(source) == "-"):
+        raise ConfigError("--resume is for files: a pipe gives and takes everything once")
+    target = output if piped else aside.check(output, source, settings.overwrite)
     with (
         open_video(source, settings.decoder, settings.start, settings.duration, settings.reading) as reader,
-        open_work(target, _made(source, settings, stylizer), settings.resume) as work,
+        _work(target, _made(source, settings, stylizer), settings) as work,
     ):
         settings = work.pinned(settings)
         device = resolve_device(settings.device)
@@ -100,6 +105,7 @@ def stylize(
             str(device),
             preset=settings.preset,
             pixel_format=settings.pixel_format,
+            stream=settings.stream,
         )
         frames, expected = work.frames, expected_frames(info, settings.start, settings.duration)
         length = piece_length(info.rate_hz)
@@ -178,6 +184,13 @@ def _timed(clips: Iterator[AnyClip], info: VideoInfo, watch: Stopwatch) -> Gener
     finally:
         if isinstance(clips, Generator):
             clips.close()
+
+
+def _work(target: Path, made: Made, settings: StylizeSettings) -> AbstractContextManager[Work]:
+    """Where the run keeps what is finished; on the standard output nothing can be."""
+    if is_standard_output(target):
+        return nullcontext(Work(target, made))
+    return open_work(target, made, settings.resume)
 
 
 def _made(source: Path, settings: StylizeSettings, stylizer: Stylizer | None) -> Made:

@@ -46,6 +46,8 @@ class StylizeSettings:
     """How hard the encoder tries, by x264's names; None for the codec's own."""
     pixel_format: str | None = None
     """What is stored, by FFmpeg's name; None for what players can show."""
+    stream: str | None = None
+    """What a result on the standard output (`-`) is: 'y4m', 'png', 'ppm' or 'jpeg'; None for Y4M."""
     start: Fraction | None = None
     """Seconds after the first frame."""
     duration: Fraction | None = None

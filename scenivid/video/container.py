@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
@@ -37,7 +38,10 @@ PATIENCE = 10.0
 
 
 def open_container(
-    path: Path, pipe: IO[bytes] | None = None, max_pixels: int | None = None
+    path: Path,
+    pipe: IO[bytes] | None = None,
+    max_pixels: int | None = None,
+    pictures_rate: Fraction | None = None,
 ) -> InputContainer:
     """Open `path` for reading: the file of exactly this name, and nothing that it refers to.
 
@@ -45,11 +49,14 @@ def open_container(
         path: a file.
         pipe: read instead, where `path` is a pipe; not closed with the container.
         max_pixels: larger pictures are not decoded to learn what they are.
+        pictures_rate: frames a second of pictures one after the other, which carry no times.
 
     Raises:
         InputError: missing, not permitted, or no container that holds its own media.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    if pictures_rate is not None:
+        options["framerate"] = f"{pictures_rate.numerator}/{pictures_rate.denominator}"
     limits = {} if max_pixels is None else decoder_limits(max_pixels)
     try:
         return av.open(

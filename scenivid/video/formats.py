@@ -75,7 +75,7 @@ def container_for(output: Path) -> Container:
     for container in _CONTAINERS:
         if container.suffix == suffix:
             return container
-    known = ", ".join([*(container.suffix for container in _CONTAINERS), ".webp"])
+    known = ", ".join([*(container.suffix for container in _CONTAINERS), ".webp", ".y4m"])
     raise OutputError(
         f"{output}: '{suffix}' is no container that can be written; use one of {known}, "
         "or a name without a suffix for a folder of frames"

@@ -21,7 +21,8 @@ from scenivid.video.reading.animated import describe_webp, is_moving_webp, webp_
 from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.pyav_reader import pipe_reader, pyav_clips, pyav_reader
+from scenivid.video.reading.pipe_reader import pipe_reader
+from scenivid.video.reading.pyav_reader import pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.reading.settings import ReadSettings
 from scenivid.video.reading.times.read import read_timeline
@@ -77,14 +78,14 @@ def open_video(
     if _is_frames(path):
         info = images.describe_frames(path, how)
         return images.images_reader(info, _image_window(info, start, duration), how)
+    if is_pipe(path):
+        if decoder == "decord":
+            raise InputError(f"{path}: a pipe can be read only by --decoder pyav")
+        return pipe_reader(path, start, duration, how)
     if how.rate_hz is not None:
         raise ConfigError(f"{path} has frame times of its own: --fps is for folders of frames")
     if is_moving_webp(path):
         return webp_reader(path, start, duration, how)
-    if is_pipe(path):
-        if decoder == "decord" or start or duration is not None:
-            raise InputError(f"{path}: a pipe can only be read whole, and only by --decoder pyav")
-        return pipe_reader(path, how)
     info, frame = _probe(path, how)
     timeline = read_timeline(path, info.stream_index, frame, info.rate_hz)
     info = _timed(info, timeline)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_right
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -15,8 +11,7 @@ from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip, StoredClip
-from scenivid.video.container import check_size, decoder_limits, open_container, open_pipe, video_stream
-from scenivid.video.describe import describe
+from scenivid.video.container import decoder_limits, open_container
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of, storable, stored_clips_of
 from scenivid.video.reading.decoding import decode
@@ -67,59 +62,11 @@ def pyav_clips(
 def _whole(
     info: VideoInfo, timeline: Timeline, window: range, how: ReadSettings, findings: Findings
 ) -> Iterator[VideoFrame]:
-    frames = _watched(_frames(info, timeline, window, how, findings), info, findings)
+    frames = watched(_frames(info, timeline, window, how, findings), info, findings)
     return deinterlaced(frames, findings, how.deinterlace == "auto")
 
 
-def pipe_reader(path: Path, how: ReadSettings) -> ThreadedReader:
-    """Read a pipe, once: what it holds is known only as it comes. `-` is the standard input.
-
-    Raises:
-        InputError: no video comes out of it.
-    """
-    with ExitStack() as undo:
-        container = undo.enter_context(open_container(path, undo.enter_context(open_pipe(path))))
-        stream = video_stream(container, path)
-        check_size(stream, path, how.max_pixels)
-        stream.thread_type = "AUTO"
-        missed: list[int] = []
-        frames = decode(container, stream, path, failed=lambda: missed.append(1))
-        head = next(frames, None)
-        if head is None:
-            raise InputError(f"{path}: no frame came out of this pipe")
-        info = replace(describe(container, stream, head, path), frames=None)
-        opened = undo.pop_all()
-    left = [_timed(itertools.chain([head], frames), info)]
-
-    def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
-        if not left:
-            raise InputError(f"{path}: a pipe can be read only once")
-        with opened:
-            watched = _watched(left.pop(), info, findings)
-            yield from clips_of(
-                deinterlaced(watched, findings, how.deinterlace == "auto"), info, batch, findings
-            )
-            if missed:
-                text = f"{len(missed)} packets can't be decoded"
-                if how.on_error == "stop":
-                    raise InputError(f"{path}: damaged: {text}; pass over them with --on-error skip")
-                findings.damage(text, len(missed))
-
-    return ThreadedReader(info, "pyav (a pipe)", None, produce, strict=how.strict)
-
-
-def _timed(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[VideoFrame]:
-    """Frames with increasing pts, filled in from the frame rate where a raw stream has none."""
-    step = max(1, round(1 / (info.rate_hz * info.time_base)))
-    last: int | None = None
-    for frame in frames:
-        if frame.pts is None or (last is not None and frame.pts <= last):
-            frame.pts = 0 if last is None else last + step
-        last = frame.pts
-        yield frame
-
-
-def _watched(frames: Iterator[VideoFrame], info: VideoInfo, findings: Findings) -> Iterator[VideoFrame]:
+def watched(frames: Iterator[VideoFrame], info: VideoInfo, findings: Findings) -> Iterator[VideoFrame]:
     """The frames; those that the decoder patched are counted, once a key frame has come."""
     patched, first, keyed = 0, 0.0, False
     for frame in frames:

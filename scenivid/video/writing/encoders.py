@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -62,6 +63,8 @@ class _Codec:
     """Pixel format that has room for transparency."""
     deep_alpha: str | None = None
     """The same with more than 8 bits, where there is one."""
+    formats: tuple[str, ...] = ()
+    """Pixel formats that it takes, where FFmpeg doesn't say."""
 
 
 _CODECS = {
@@ -133,6 +136,18 @@ _CODECS = {
         deep_alpha="rgba64be",
         options={"apng": {"pred": "mixed"}},
     ),
+    "y4m": _Codec(
+        ("rawvideo",),
+        None,
+        ("420", "422", "444"),
+        (8, 10, 12, 16),
+        odd_420=True,
+        formats=tuple(
+            f"yuv{chroma}p{depth}"
+            for depth in ("", "10le", "12le", "16le")
+            for chroma in ("420", "422", "444")
+        ),
+    ),
 }
 _ASKED = re.compile(r"(yuva?4(20|22|44)p|gbra?p)(\d\d)?(le)?|bgr0|bgra|rgba?|rgb24")
 """Pixel formats that frames are made into."""
@@ -159,7 +174,7 @@ def encoding_for(
     tone-mapped before it comes here and is stored in 8 bits.
 
     Args:
-        codec: 'h264', 'hevc', 'av1', 'vp9', 'prores', 'ffv1', 'gif' or 'apng'.
+        codec: 'h264', 'hevc', 'av1', 'vp9', 'prores', 'ffv1', 'gif', 'apng' or 'y4m'.
         info: of the source.
         crf: constant quality, smaller is better; None for the codec's default.
         device: 'cuda' or 'cuda:N' tries NVENC first.
@@ -233,7 +248,7 @@ def _chroma(table: _Codec, info: VideoInfo) -> str:
         return "444"
     if info.chroma in table.chromas:
         return info.chroma
-    if info.chroma == "rgb" and "420" not in table.chromas and "444" in table.chromas:
+    if info.chroma == "rgb" and "444" in table.chromas:
         return "444"
     return table.chromas[0]
 
@@ -263,7 +278,7 @@ def _losses(
         source = " ".join(
             ([_colons(info.chroma)] if fewer else []) + ([f"{wanted} bits"] if shallower else [])
         )
-        way = f"--pixel-format {kept} keeps more" if _has(table.encoders, kept) else "ffv1 in .mkv keeps all"
+        way = f"--pixel-format {kept} keeps more" if _has(table, kept) else "ffv1 in .mkv keeps all"
         notes.append(
             f"stored as {_colons(chroma)}, {depth} bits, which players show (source: {source}); {way}"
         )
@@ -277,7 +292,7 @@ def _losses(
 
 def _asked(name: str, codec: str, table: _Codec, info: VideoInfo) -> str:
     """The pixel format that the user named, by FFmpeg's full name."""
-    known = [each for each in _formats(table.encoders) if _ASKED.fullmatch(each)]
+    known = [each for each in _formats(table) if _ASKED.fullmatch(each)]
     found = next((each for each in (name, f"{name}le") if each in known), None)
     if found is None:
         raise ConfigError(f"--pixel-format {name} can't be stored as {codec}; use one of {', '.join(known)}")
@@ -289,15 +304,17 @@ def _asked(name: str, codec: str, table: _Codec, info: VideoInfo) -> str:
     return found
 
 
-def _formats(encoders: tuple[str, ...]) -> list[str]:
-    for name in encoders:
+def _formats(table: _Codec) -> Sequence[str]:
+    if table.formats:
+        return table.formats
+    for name in table.encoders:
         with contextlib.suppress(ValueError):
             return [each.name for each in av.Codec(name, "w").video_formats or ()]
     return []
 
 
-def _has(encoders: tuple[str, ...], name: str) -> bool:
-    return bool({name, f"{name}le"} & set(_formats(encoders)))
+def _has(table: _Codec, name: str) -> bool:
+    return bool({name, f"{name}le"} & set(_formats(table)))
 
 
 def _software(codec: str, table: _Codec) -> str:

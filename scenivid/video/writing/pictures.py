@@ -77,6 +77,18 @@ def tags_for(color: ColorInfo, encoding: Encoding) -> Tags:
     )
 
 
+def matching_tags(color: ColorInfo) -> Tags:
+    """What the source has, also where that is a guess: for streams that can't say what they hold."""
+    if color.hdr or color.matrix not in _SWSCALE:
+        return Tags(_BT709, _LIMITED, _BT709, _BT709)
+    return Tags(
+        matrix=_code(MATRICES, color.matrix),
+        color_range=_FULL if color.full_range else _LIMITED,
+        primaries=_code(PRIMARIES, color.primaries),
+        transfer=_code(TRANSFERS, color.transfer),
+    )
+
+
 def tag(target: VideoCodecContext | VideoFrame, tags: Tags) -> None:
     """Write the tags on an encoder (before it opens) or on a frame."""
     target.colorspace = tags.matrix

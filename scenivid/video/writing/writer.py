@@ -20,6 +20,8 @@ from scenivid.video.writing.encoders import encoding_for
 from scenivid.video.writing.file_writer import FileWriter
 from scenivid.video.writing.image_writer import FolderWriter, StillWriter
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace
+from scenivid.video.writing.sinks import FileSink, Sink, StandardOutput
+from scenivid.video.writing.stream_writer import PicturesWriter, Y4mWriter, check_stream
 from scenivid.video.writing.webp_writer import WebpWriter
 
 _MOVING = ("apng", "gif", "webp")
@@ -42,6 +44,8 @@ class WriterSettings:
     """How hard the encoder tries, by x264's names; None for the codec's default (veryfast for H.264)."""
     pixel_format: str | None = None
     """What is stored, by FFmpeg's name (yuv420p10, yuv422p, …); None for what players can show."""
+    stream: str | None = None
+    """What the standard output gets: 'y4m', 'png', 'ppm' or 'jpeg'; None for Y4M."""
 
 
 class VideoWriter(Protocol):
@@ -107,6 +111,8 @@ def open_writer(
 
     One picture (a still image as the source) may also become an image file, a moving picture .png or .webp.
 
+    `-` is the standard output, which gets what `settings.stream` says.
+
     Everything that can be checked is checked here, before any work: that the output may be written,
     that suffix and codec fit, that the encoder opens. Use the result in `with`.
 
@@ -124,6 +130,8 @@ def open_writer(
         OutputError: one line that says what is in the way.
         ConfigError: settings that make no sense together.
     """
+    if is_standard_output(output) or output.suffix.lower() == ".y4m":
+        return _open_stream(output, info, settings)
     folder = output.is_dir() or not output.suffix
     suffix = output.suffix.lower()
     webp = not folder and suffix == ".webp" and info.frames != 1
@@ -157,3 +165,27 @@ def open_writer(
         pixel_format=settings.pixel_format,
     )
     return FileWriter(target, info, container, encoding, settings.overwrite, start, duration, work)
+
+
+def is_standard_output(output: Path) -> bool:
+    """Whether a result goes to the standard output rather than to a file or a folder."""
+    return str(output) == "-"
+
+
+def _open_stream(output: Path, info: VideoInfo, settings: WriterSettings) -> VideoWriter:
+    piped = is_standard_output(output)
+    kind = check_stream(settings.stream) if piped else "y4m"
+    if settings.codec is not None or settings.crf is not None or settings.preset is not None:
+        raise ConfigError(f"--codec, --crf and --preset have no meaning for a stream of {kind}")
+    if kind != "y4m" and settings.pixel_format is not None:
+        raise ConfigError(f"--pixel-format has no meaning for a stream of {kind}")
+    target = output if piped else aside.check(output, info.path, settings.overwrite)
+    encoding = None
+    if kind == "y4m":
+        encoding = encoding_for("y4m", info, None, "cpu", pixel_format=settings.pixel_format)
+    sink: Sink = StandardOutput() if piped else FileSink(target, settings.overwrite)
+    try:
+        return PicturesWriter(sink, info, kind) if encoding is None else Y4mWriter(sink, info, encoding)
+    except BaseException:
+        sink.abandon()
+        raise
