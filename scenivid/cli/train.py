@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scenivid.cli.options import Command, Number, progress_options
 from scenivid.cli.progress import shown
 
 PROGRAMS = {
+    "chain": "The five below, from stylegan to lite, as one run that ends with a page.",
     "stylegan": "Train a StyleGAN2 on photographs.",
     "finetune": "Move it to the anime domain under semantic constraints.",
     "pairs": "Sample pseudo pairs from both and select the good ones.",
@@ -21,6 +23,7 @@ PROGRAMS = {
     "flow": "Train raft-small on synthetic motion.",
 }
 EXAMPLES = (
+    "scenivid train chain --photos photos/ --anime paintings/ --out runs/chain --preset tiny --dry-run",
     "scenivid train flow --recipe train/recipes/flow.toml --set run.steps=500 --out runs/flow --dry-run",
 )
 
@@ -35,6 +38,13 @@ EXAMPLES = (
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting; repeatable."
 )
+@click.option("--photos", type=click.Path(path_type=Path), help="For chain: folder of photographs.")
+@click.option("--anime", type=click.Path(path_type=Path), help="For chain: folder of pictures of the style.")
+@click.option(
+    "--preset",
+    type=click.Choice(["tiny", "256", "paper"]),
+    help="For chain, in place of --recipe: for two CPU cores, one GPU, or many. [default: tiny]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/PROGRAM]")
 @click.option("--minutes", type=Number(0, min_open=True), help="Stop (and save) after this time.")
 @click.option("--resume", is_flag=True, help="Insist on going on: an error if there is no run to resume.")
@@ -48,6 +58,9 @@ def command(
     program: str,
     recipe: Path | None,
     overrides: tuple[str, ...],
+    photos: Path | None,
+    anime: Path | None,
+    preset: str | None,
     out: Path | None,
     minutes: float | None,
     resume: bool,
@@ -55,18 +68,30 @@ def command(
 ) -> None:
     """Train a network. The same command again goes on where it stopped.
 
-    PROGRAM is one of stylegan, finetune, pairs, translator (the paper's chain), lite and flow.
+    PROGRAM is one of stylegan, finetune, pairs, translator (the paper's chain), lite and flow; or chain,
+    which runs them one after the other, up to a lite network that the translator teaches.
     """
     from scenivid.errors import ConfigError
     from scenivid.training.loop import CHECKPOINT
     from scenivid.training.recipe import load_recipe
 
     folder = out or Path("runs") / program
-    if resume and not (folder / CHECKPOINT).exists():
-        raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
     module = import_module(f"scenivid.training.programs.{program}")
-    settings: Any = load_recipe(module.Recipe, recipe, overrides)
-    with shown(program, unit="steps", resumed=True) as tell:
+    if resume and not (folder / getattr(module, "BEGUN", CHECKPOINT)).exists():
+        raise ConfigError(f"--resume: {folder} holds no run; leave --resume out to begin one")
+    if program == "chain":
+        if preset and recipe:
+            raise click.UsageError("--preset is a recipe itself: give one or the other")
+        recipe = recipe or module.preset(preset or "tiny")
+    elif photos or anime or preset:
+        raise click.UsageError(
+            f"--photos, --anime and --preset are for chain; for {program}: --set KEY=VALUE"
+        )
+    folders = [
+        f"{key}={json.dumps(str(path))}" for key, path in (("photos", photos), ("anime", anime)) if path
+    ]
+    settings: Any = load_recipe(module.Recipe, recipe, (*overrides, *folders))
+    with shown(program, unit=getattr(module, "UNIT", "steps"), resumed=True) as tell:
         path = module.run(
             settings,
             folder,

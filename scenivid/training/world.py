@@ -60,6 +60,11 @@ class World:
         """True everywhere when it is true for one process; called by all at the same steps."""
         return bool(self.mean(torch.tensor(float(mine), device=self.device)) > 0)
 
+    def wait(self) -> None:
+        """Until every process has come here: what one has written, the others can read from now on."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
 
 def open_world() -> World:
     """One process, or those that `accelerate launch` started.

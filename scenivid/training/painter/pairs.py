@@ -23,6 +23,7 @@ from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.loop import generator
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.painter import paint
+from scenivid.training.painter.teacher import Teacher
 from scenivid.training.painter.views import BORDER, PairSettings, view
 
 logger = logging.getLogger(__name__)
@@ -69,12 +70,14 @@ class PairStore:
         cache: Path,
         strength: float = 1.0,
         every: int = 1,
+        teacher: Teacher | None = None,
     ) -> None:
         """Open the folder that belongs to these settings, or begin it.
 
         Args:
             strength: what the painter paints at.
             every: 2 paints every second view, and so on; 1 paints all of them.
+            teacher: paints in the painter's place, at full strength.
 
         Raises:
             DataError: no usable photographs.
@@ -83,7 +86,9 @@ class PairStore:
         self.entries = scan(photos, smallest=64)
         self.look, self.settings, self.seed, self.strength = look_named(style), settings, seed, strength
         names = [entry.name for entry in self.entries]
-        key = json.dumps([style, strength, repr(self.look), asdict(settings), seed, names, every])
+        self.teacher = teacher
+        painter = repr(self.look) if teacher is None else teacher.key
+        key = json.dumps([style, strength, painter, asdict(settings), seed, names, every])
         self.folder = cache / f"{style}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
         self.folder.mkdir(parents=True, exist_ok=True)
         jobs = [(n, v) for n, name in enumerate(names) for v in range(settings.views_of(name))]
@@ -103,7 +108,10 @@ class PairStore:
             return
         jobs = self.jobs[CHUNK * number : CHUNK * (number + 1)]
         sources = _views(self.entries, jobs, self.settings, self.seed)
-        painting = paint(to_float(sources), self.look, self.strength)
+        if self.teacher is None:
+            painting = paint(to_float(sources), self.look, self.strength)
+        else:
+            painting = self.teacher.paint(to_float(sources))
         chunk = torch.cat([sources, to_pixels(painting.flat), to_pixels(painting.line)], 1)
         with whole(path) as part, part.open("wb") as file:
             np.save(file, chunk[..., BORDER:-BORDER, BORDER:-BORDER].contiguous().numpy())

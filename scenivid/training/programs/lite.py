@@ -48,7 +48,9 @@ from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, stea
 from scenivid.training.painter.batches import Batch, draw_batch
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore, paint_all
+from scenivid.training.painter.teacher import Teacher
 from scenivid.training.painting_critic import PaintingCritic
+from scenivid.training.programs.lite_plan import plan
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
 
@@ -65,9 +67,10 @@ def open_stores(recipe: Recipe, out: Path) -> list[PairStore]:
         ConfigError: no such look.
     """
     cache = recipe.cache or out / "pairs"
+    teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
     # The same eighth of the views for every lower strength: beside each other they show the dial.
     return [
-        PairStore(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every)
+        PairStore(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every, teacher)
         for strength, every in ((1.0, 1), *((strength, 8) for strength in recipe.strengths))
     ]
 
@@ -87,15 +90,15 @@ def run(
         ConfigError: no such style, or settings that don't fit each other.
         CheckpointError: `recipe.start` doesn't fit the network.
     """
+    weights = out / f"{recipe.name or recipe.style}.safetensors"
+    if dry_run:
+        plan(recipe)
+        return weights
     stores = open_stores(recipe, out)
     paint_all(stores, 1.0 if recipe.begin_with is None else (recipe.begin_with / len(stores[0].jobs)))
     program = LiteProgram(recipe, stores)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info("lite: %s parameters, %d steps", f"{parameters:,}", recipe.run.steps)
-    weights = out / f"{recipe.style}.safetensors"
-    if dry_run:
-        program.batch(0)
-        return weights
     outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
     save_checkpoint(weights, program.ema, card(recipe, outcome.step), torch.float16)
     return weights
@@ -117,12 +120,13 @@ def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
         "commercial_use": recipe.commercial_use,
         "data": recipe.data or (f"photographs of {recipe.photos.name}, licences not given",),
     }
+    taught = f"style {recipe.style}" if recipe.teacher is None else f"taught by {recipe.teacher.name}"
     return ModelCard(
         architecture="lite",
         params=asdict(recipe.network),
         paint=recipe.paint,
         ink=look_named(recipe.style).ink if recipe.network.line else None,
-        recipe=f"scenivid train lite, style {recipe.style}, {step} steps of "
+        recipe=f"scenivid train lite, {taught}, {step} steps of "
         f"{recipe.batch + recipe.moved} crops of {recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
         **(own | more),
     )

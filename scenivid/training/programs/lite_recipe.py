@@ -46,6 +46,8 @@ class Recipe:
     run: RunSettings = RunSettings()
     style: str = "aozora"
     """Which of the painter's styles."""
+    teacher: Path | None = None
+    """A style file, of a translator say, whose results are learnt in place of the painter's: distillation."""
     photos: Path = Path("data/open/photos")
     paintings: Path = Path("data/open/paintings")
     """Folder of paintings for the adversarial loss; read only if it counts."""
@@ -109,6 +111,8 @@ class Recipe:
             )
         if not all(GENTLEST <= strength < 1 for strength in self.strengths):
             raise ConfigError(f"strengths must be at least {GENTLEST} and below 1")
+        if self.teacher is not None and self.strengths:
+            raise ConfigError("a teacher paints at full strength only: leave strengths empty")
         if len(self.painting_zoom) != 2:
             raise ConfigError("painting_zoom takes two numbers")
         if not 0 <= self.moved <= self.batch:
