@@ -1,20 +1,21 @@
-"""scenivid styles: list, info, import, export."""
+"""scenivid styles: list, info, import, export, sheet."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command
+from scenivid.cli.options import Command, Name, Number, Seconds
 
 
 @click.group("styles")
 def command() -> None:
-    """List, inspect, import and export styles.
+    """List, inspect, import, export and show styles.
 
     \b
     Example:
@@ -81,3 +82,43 @@ def export(name: str, output: Path) -> None:
 
     export_onnx(name, output)
     terminal.out(str(output))
+
+
+@command.command("sheet", cls=Command, examples=("scenivid styles sheet examples/clip.mp4 sheet.jpg",))
+@click.argument("source", metavar="IN", type=Name())
+@click.argument("output", metavar="OUT.jpg", type=Name())
+@click.option("--at", type=Seconds(), default="0", help="Which frame of a video. [default: the first]")
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Only these, in this order. [default: all that are on this machine]",
+)
+@click.option("--strength", type=Number(0, 1), default=1.0, show_default=True)
+@click.option("--ink", type=Number(0, 1), default=None, help="[default: each style's own]")
+@click.option("--width", type=click.IntRange(16), default=480, show_default=True, help="Of one picture.")
+@click.option("--columns", type=click.IntRange(1), help="Pictures in a row. [default: what looks even]")
+@click.option("--labels/--no-labels", default=True, help="Write names below the pictures.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+def sheet(
+    source: Path,
+    output: Path,
+    at: Fraction,
+    styles: tuple[str, ...],
+    strength: float,
+    ink: float | None,
+    width: int,
+    columns: int | None,
+    labels: bool,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Put a picture, or a frame of a video, beside what each style makes of it: one labelled sheet."""
+    from scenivid.engine.settings import StylizeSettings
+    from scenivid.engine.sheet import SheetSettings, sheet
+
+    look = StylizeSettings(strength=strength, ink=ink, device=device)
+    shown = sheet(source, output, SheetSettings(styles, at, width, columns, labels, look, overwrite))
+    terminal.out(f"{output}: {', '.join(shown)}")
