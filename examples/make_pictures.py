@@ -1,0 +1,146 @@
+"""Make the pictures of the README and of the documentation, and its gallery, with the styles as they are now.
+
+    python examples/make_pictures.py examples/clip.mp4 docs
+
+Writes docs/pictures/*.jpg, docs/pictures/before-after.webp and docs/styles.md. Run it again when the weights
+have changed; only the styles that come with the package are shown. Two minutes on a free processor.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from scenivid import StylizeSettings, stylize
+from scenivid.engine.sheet import SheetSettings, contact_sheet, sheet
+from scenivid.styles.zoo import entries
+
+AT = Fraction(1)
+SHOWN = ("aozora", "cel", "gouache")
+MOVING = StylizeSettings(style="aozora", duration=Fraction(3, 2))
+MOST_BYTES = 1_500_000
+
+
+def main() -> None:
+    """Make them all."""
+    clip, docs = Path(sys.argv[1]), Path(sys.argv[2])
+    pictures = docs / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    strip = SheetSettings(SHOWN, AT, width=330, columns=1 + len(SHOWN), overwrite=True)
+    sheet(clip, pictures / "strip.jpg", strip)
+    gallery(clip, docs / "styles.md", pictures)
+    with TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        still = place / "still.png"
+        stylize(clip, place / "one", StylizeSettings(style="none", start=AT, duration=Fraction(1, 30)))
+        next((place / "one").iterdir()).rename(still)
+        dials(still, place, pictures)
+        moving(clip, place, pictures)
+
+
+def gallery(clip: Path, page: Path, pictures: Path) -> None:
+    """One picture and the main facts of every embedded style."""
+    lines = [
+        "# Styles",
+        "<!-- Written by examples/make_pictures.py: change that, not this. -->",
+        "See them on a picture or a frame of your own:",
+        "```",
+        "scenivid styles sheet IN OUT.jpg",
+        "```",
+        "",
+    ]
+    for entry in entries():
+        if entry.place != "embedded":
+            continue
+        card, name = entry.card, entry.name
+        sheet(clip, pictures / f"style-{name}.jpg",
+              SheetSettings((name,), AT, width=620, columns=2, overwrite=True))  # fmt: skip
+        lines += [f"## {name}", card.description, "", f"![source and {name}](pictures/style-{name}.jpg)", ""]
+        lines += [f"- Use: `scenivid stylize in.mp4 out.mp4 --style {name}`"]
+        lines += [f"- Lines: `--ink {card.ink:g}` unless you say otherwise"] if card.ink is not None else []
+        lines += [f"- Painted at {card.paint} px, finished at full size"] if card.paint else []
+        lines += [f"- Licence: {card.licence}", f"- Limits: {card.limits}", ""]
+    lines += [
+        "More of each style, its data with their licences and its figures: `scenivid styles info NAME`.",
+        "",
+    ]
+    page.write_text("\n".join(lines))
+
+
+def dials(still: Path, place: Path, pictures: Path) -> None:
+    """What strength, ink and paint do to one frame."""
+    rows = {
+        "strength": ("aozora", [("0", 0.0), ("0.25", 0.25), ("0.5", 0.5), ("0.75", 0.75), ("1", 1.0)]),
+        "ink": ("cel", [("0", 0.0), ("0.25", 0.25), ("0.5", 0.5), ("0.75", 0.75), ("1", 1.0)]),
+        "paint": ("aozora", [("180", 180), ("240", 240), ("336 (full)", 336)]),
+    }
+    for dial, (style, values) in rows.items():
+        shown = []
+        for label, value in values:
+            output = place / f"{dial}-{label}.png"
+            stylize(still, output, replace(StylizeSettings(style=style), **{dial: value}))
+            shown.append((f"--{dial} {label}", Image.open(output).convert("RGB")))
+        save(contact_sheet(shown, 1300 // len(shown), len(shown)), pictures / f"dial-{dial}.jpg")
+
+
+def moving(clip: Path, place: Path, pictures: Path) -> None:
+    """Before and after as a loop, and what --consistency does to one row of pixels over time."""
+    before = frames(clip, place / "before", replace(MOVING, style="none"))
+    slices = [("source", time_slice(before))]
+    for value in (0.0, 0.7, 1.0):
+        after = frames(clip, place / f"after-{value:g}", replace(MOVING, consistency=value))
+        slices.append((f"--consistency {value:g}", time_slice(after)))
+        if value == MOVING.consistency:
+            loop(before, after, pictures / "before-after.webp")
+    save(contact_sheet(slices, 640, 2), pictures / "dial-consistency.jpg")
+
+
+def frames(clip: Path, folder: Path, settings: StylizeSettings) -> list[Image.Image]:
+    """Frames of the clip under `settings`."""
+    stylize(clip, folder, settings)
+    return [Image.open(path).convert("RGB") for path in sorted(folder.iterdir())]
+
+
+def time_slice(pictures: list[Image.Image], row: float = 0.62, stretch: int = 6) -> Image.Image:
+    """One row of pixels of every frame, below each other: time runs down. What flickers shows as stripes."""
+    rows = [np.asarray(picture)[round(row * picture.height)] for picture in pictures]
+    return Image.fromarray(np.repeat(np.stack(rows), stretch, axis=0))
+
+
+def loop(before: list[Image.Image], after: list[Image.Image], output: Path) -> None:
+    """A wipe over the moving pictures, forth and back, no larger than MOST_BYTES."""
+    made = list(wiped(before, after))
+    made += made[::-1]
+    for width, quality in ((640, 70), (560, 60), (480, 50), (400, 40), (320, 30)):
+        size = (width, round(width * made[0].height / made[0].width))
+        small = [picture.resize(size, Image.Resampling.LANCZOS) for picture in made]
+        small[0].save(output, save_all=True, append_images=small[1:], duration=83, loop=0,
+                      quality=quality, method=4)  # fmt: skip
+        if output.stat().st_size <= MOST_BYTES:
+            return
+
+
+def wiped(before: list[Image.Image], after: list[Image.Image]) -> Iterator[Image.Image]:
+    """Every other frame; left of a line that moves to the right the result, right of it the source."""
+    for index in range(0, len(before), 2):
+        made = before[index].copy()
+        x = round(made.width * (0.05 + 0.9 * index / (len(before) - 1)))
+        made.paste(after[index].crop((0, 0, x, made.height)), (0, 0))
+        ImageDraw.Draw(made).line([(x, 0), (x, made.height)], (255, 255, 255), 3)
+        yield made
+
+
+def save(picture: Image.Image, output: Path) -> None:
+    """As JPEG, of a moderate size."""
+    picture.save(output, quality=85, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
