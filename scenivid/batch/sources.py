@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from scenivid.errors import ConfigError
+from scenivid.video.formats import VIDEO_SUFFIXES
 from scenivid.video.reading.images import SUFFIXES as IMAGE_SUFFIXES
 from scenivid.video.reading.images import frame_paths, picture_size
 
 _log = logging.getLogger(__name__)
 KINDS = ("auto", "frames", "pictures")
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv",
-     ".3gp", ".ogv", ".mxf", ".y4m", ".vob")
-)  # fmt: skip
 _MOVING = frozenset((".gif", ".apng"))
 """Moving pictures: among stills they make a collection of pictures of these."""
 _KEPT = frozenset((".mp4", ".mov", ".mkv", ".webm", *_MOVING))

@@ -14,6 +14,7 @@ from scenivid.cli.options import Command, Number, progress_options
 from scenivid.cli.progress import shown
 
 PROGRAMS = {
+    "data": "Make a data set of films and photographs.",
     "chain": "The five below, from stylegan to lite, as one run that ends with a page.",
     "stylegan": "Train a StyleGAN2 on photographs.",
     "finetune": "Move it to the anime domain under semantic constraints.",
@@ -23,6 +24,7 @@ PROGRAMS = {
     "flow": "Train raft-small on synthetic motion.",
 }
 EXAMPLES = (
+    "scenivid train data films/ photos/ --out data/mine --dry-run",
     "scenivid train chain --photos photos/ --anime paintings/ --out runs/chain --preset tiny --dry-run",
     "scenivid train flow --recipe train/recipes/flow.toml --set run.steps=500 --out runs/flow --dry-run",
 )
@@ -30,6 +32,12 @@ EXAMPLES = (
 
 @click.command("train", cls=Command, examples=EXAMPLES)
 @click.argument("program", type=click.Choice(list(PROGRAMS)))
+@click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--frames",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="For data: a JSON list of the frames to take, {film: [numbers]}.",
+)
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -56,6 +64,8 @@ EXAMPLES = (
 @progress_options
 def command(
     program: str,
+    inputs: tuple[Path, ...],
+    frames: Path | None,
     recipe: Path | None,
     overrides: tuple[str, ...],
     photos: Path | None,
@@ -68,8 +78,9 @@ def command(
 ) -> None:
     """Train a network. The same command again goes on where it stopped.
 
-    PROGRAM is one of stylegan, finetune, pairs, translator (the paper's chain), lite and flow; or chain,
-    which runs them one after the other, up to a lite network that the translator teaches.
+    PROGRAM is one of stylegan, finetune, pairs, translator (the paper's chain), lite and flow; chain, which
+    runs them one after the other, up to a lite network that the translator teaches; or data, which makes a
+    data set of INPUTS: films, photographs, and folders of them.
     """
     from scenivid.errors import ConfigError
     from scenivid.training.loop import CHECKPOINT
@@ -90,7 +101,8 @@ def command(
     folders = [
         f"{key}={json.dumps(str(path))}" for key, path in (("photos", photos), ("anime", anime)) if path
     ]
-    settings: Any = load_recipe(module.Recipe, recipe, (*overrides, *folders))
+    said = (*overrides, *folders, *_given(program, inputs, frames))
+    settings: Any = load_recipe(module.Recipe, recipe, said)
     with shown(program, unit=getattr(module, "UNIT", "steps"), resumed=True) as tell:
         path = module.run(
             settings,
@@ -100,3 +112,11 @@ def command(
             progress=lambda now: tell(now.step, now.steps),
         )
     terminal.out("dry run: nothing was trained" if dry_run else str(path))
+
+
+def _given(program: str, inputs: tuple[Path, ...], frames: Path | None) -> list[str]:
+    """What is said beside `--set`, in its words."""
+    if program != "data" and (inputs or frames):
+        raise click.UsageError(f"{program} takes no inputs: its recipe says what it reads (--set photos=…)")
+    given = [f"inputs={json.dumps([str(path) for path in inputs])}"] if inputs else []
+    return given + ([f"frames={json.dumps(str(frames))}"] if frames else [])

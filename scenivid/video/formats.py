@@ -13,6 +13,11 @@ from scenivid.errors import OutputError
 
 MATROSKA = {"matroska", "webm"}
 """Muxers of this family."""
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv",
+     ".3gp", ".ogv", ".mxf", ".y4m", ".vob")
+)  # fmt: skip
+"""What a video's name ends in, in lower case: how they are told from other files in a folder."""
 _USUAL = {"title", "artist", "album", "date", "comment", "genre", "copyright", "location", "creation_time"}
 _LARGEST = 2**31 - 1
 

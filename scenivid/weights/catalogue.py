@@ -47,6 +47,13 @@ INCEPTION = Published(
     licence="Apache-2.0 (TensorFlow's weights, as NVIDIA publishes them)",
     about="Inception v3 for FID and KID",
 )
+YUNET = Published(
+    "yunet",
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+    "face_detection_yunet_2023mar.onnx",
+    licence="MIT (OpenCV Zoo)",
+    about="YuNet: faces, for `train data` with rules.faces = drop",
+)
 SHINKAI = Published(
     "scenimefy-shinkai",
     "https://github.com/Yuxinn-J/Scenimefy/releases/download/v0.1.0/Shinkai_net_G.pth",
@@ -54,7 +61,7 @@ SHINKAI = Published(
     licence=NON_COMMERCIAL,
     about="The official generator of Scenimefy, trained on frames of Makoto Shinkai's films",
 )
-CATALOGUE = (RAFT_LARGE, RAFT_SMALL, CLIP, VGG19, VGG16, ALEXNET, INCEPTION, DINO, DEEPLAB, SHINKAI)
+CATALOGUE = (RAFT_LARGE, RAFT_SMALL, CLIP, VGG19, VGG16, ALEXNET, INCEPTION, DINO, DEEPLAB, YUNET, SHINKAI)
 
 
 def entry(name: str) -> Published:

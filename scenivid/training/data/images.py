@@ -20,6 +20,8 @@ from scenivid.errors import DataError
 
 logger = logging.getLogger(__name__)
 
+_BESIDE = frozenset((".json", ".jsonl", ".html", ".toml"))
+"""What data sets say about themselves: passed over without a word."""
 _UNREADABLE = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
@@ -92,10 +94,10 @@ def scan(folder: Path, smallest: int = 32) -> tuple[Entry, ...]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; it should hold the training images")
-    entries = list(_entries(folder))
+    found = [entry for entry in entries(folder) if PurePosixPath(entry.name).suffix not in _BESIDE]
     with ThreadPoolExecutor(8) as pool:
-        verdicts = list(pool.map(partial(_inspect, smallest=smallest), entries))
-    good = tuple(entry for entry, (skip, _) in zip(entries, verdicts, strict=True) if skip is None)
+        verdicts = list(pool.map(partial(_inspect, smallest=smallest), found))
+    good = tuple(entry for entry, (skip, _) in zip(found, verdicts, strict=True) if skip is None)
     skipped = Counter(skip for skip, _ in verdicts if skip is not None)
     converted = Counter(how for skip, how in verdicts if skip is None and how is not None)
     if not good:
@@ -109,6 +111,22 @@ def scan(folder: Path, smallest: int = 32) -> tuple[Entry, ...]:
     return good
 
 
+def entries(folder: Path) -> Iterator[Entry]:
+    """All files below `folder` and inside its tar files, sorted, hidden ones left out.
+
+    Raises:
+        DataError: a tar file that isn't one.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
+            continue
+        if path.suffix == ".tar":
+            yield from _members(path)
+        else:
+            yield Entry(path, name)
+
+
 def decode(entry: Entry) -> Image.Image:
     """The image as 8-bit RGB, upright; transparent parts over white.
 
@@ -120,17 +138,6 @@ def decode(entry: Entry) -> Image.Image:
             return _to_rgb(ImageOps.exif_transpose(image))
     except _UNREADABLE as exc:
         raise DataError(f"{entry.path} ({entry.name}) can't be decoded: {exc}") from exc
-
-
-def _entries(folder: Path) -> Iterator[Entry]:
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
-            continue
-        if path.suffix == ".tar":
-            yield from _members(path)
-        else:
-            yield Entry(path, name)
 
 
 def _members(path: Path) -> Iterator[Entry]:
