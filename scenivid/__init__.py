@@ -5,17 +5,23 @@
 
     report = scenivid.stylize(Path("in.mp4"), Path("out.mp4"), scenivid.StylizeSettings(strength=0.8))
 
+    for pixels, pts in scenivid.frames("in.mp4"):  # numpy, [H, W, 3]
+        ...
+
 The names below are the public API; they load on first use, so that importing the package is quick.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scenivid.batch.jobs import Job, Result, find_jobs, run_jobs
     from scenivid.engine import Report, StylizeSettings, stylize
+    from scenivid.engine.stream import FrameStylizer, StyledFrame, frames
     from scenivid.errors import (
         Cancelled,
         CheckpointError,
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "engine": "Report StylizeSettings stylize",
+    "engine.stream": "FrameStylizer StyledFrame frames",
     "errors": "Cancelled CheckpointError ConfigError DataError DependencyError DivergedError InputError"
     " OutputError ScenividError",
     "evaluation.flicker": "FlickerSettings evaluate_flicker",
@@ -86,6 +93,7 @@ __all__ = [
     "FlickerReport",
     "FlickerSettings",
     "FlowEstimator",
+    "FrameStylizer",
     "ImagesReport",
     "ImagesSettings",
     "InputError",
@@ -103,6 +111,7 @@ __all__ = [
     "Row",
     "ScenividError",
     "StoredClip",
+    "StyledFrame",
     "StylizeSettings",
     "Stylizer",
     "VideoInfo",
@@ -115,6 +124,7 @@ __all__ = [
     "evaluate_flicker",
     "evaluate_images",
     "find_jobs",
+    "frames",
     "load_checkpoint",
     "load_style",
     "open_estimator",
@@ -137,3 +147,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """The package: `frames` is the function, also once the module of that name has been loaded."""
+
+    @property
+    def frames(self) -> Any:
+        return __getattr__("frames")
+
+    @frames.setter
+    def frames(self, module: ModuleType) -> None:
+        """The import system's; `from scenivid.frames import …` finds the module all the same."""
+
+
+sys.modules[__name__].__class__ = _Package
