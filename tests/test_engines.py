@@ -21,7 +21,7 @@ from scenivid.styles.engines.openvino_run import OpenVinoRun
 from scenivid.styles.stylizer import LiteStylizer
 
 THREADS = Threads(2, 1, 1)
-SMALL = LiteParams(widths=(16, 16, 16), head=8)
+SMALL = LiteParams(widths=(16, 16, 16), head=8, brush=6)
 
 
 @pytest.fixture(autouse=True)

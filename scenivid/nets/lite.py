@@ -6,7 +6,9 @@ work happens at 1/4, 1/8 and 1/16 of the size, and a thin head at 1/2, which see
 edges and lines. Beside colours it predicts how far they cover the image, so that texture can vanish under
 paint and letters shine through:
 
-    flat = x + cover · (1/2 − x) + colour,   0 ≤ cover ≤ 1
+    flat = x + cover · (base − x) + colour,   0 ≤ cover ≤ 1
+
+where base is the image under a flat brush (`nets.brush`), or middle grey for networks without one;
 
 and a line field, which `scenivid.ink.compose` draws over the flat colours.
 
@@ -25,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn, no_grad, zeros
 
 from scenivid.errors import ConfigError
+from scenivid.nets.brush import dab_reach, dabbed
 
 GENTLEST = 0.25
 """Strength below which a network with a dial isn't asked: there, its picture is blended with the source."""
@@ -47,6 +50,8 @@ class LiteParams:
     """Residual blocks on the way up, at 1/4 and 1/8."""
     head: int = 24
     """Channels at 1/2; a multiple of 8."""
+    brush: int = 0
+    """Radius of the flat brush under the paint, in pixels; 0 is none, and grey in its place."""
     line: bool = True
     """Whether a line field is given as a fourth channel."""
     dial: bool = False
@@ -59,6 +64,8 @@ class LiteParams:
             raise ConfigError("lite: widths takes three numbers, encode_blocks and decode_blocks two each")
         if any(width < 8 or width % 8 for width in (*self.widths, self.head)):
             raise ConfigError(f"lite: widths {self.widths} and head {self.head} must be multiples of 8")
+        if not 0 <= self.brush <= 16:
+            raise ConfigError(f"lite: brush must be 0 to 16 pixels, got {self.brush}")
         if min(*self.encode_blocks, *self.decode_blocks) < 0 or min(self.middle_dilations, default=1) < 1:
             raise ConfigError("lite: block counts must be at least 0 and dilations at least 1")
 
@@ -200,7 +207,8 @@ class Lite(nn.Module):
         cover = F.pixel_shuffle(self.cover(y), 2).float().clamp(0, 1)
         paint = F.pixel_shuffle(self.out(y), 2).float()
         x = x.float()
-        return F.pad(x + cover * (0.5 - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
+        base = dabbed(x, self.params.brush) if self.params.brush else 0.5
+        return F.pad(x + cover * (base - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
 
     @no_grad()
     def _initialise(self) -> None:
@@ -225,7 +233,7 @@ def receptive_radius(params: LiteParams) -> int:
     for position in range(Lite.multiple):
         low, high = _reach(params, position)
         farthest = max(farthest, position - low, high - position)
-    return farthest
+    return max(farthest, dab_reach(params.brush) if params.brush else 0)
 
 
 def _reach(params: LiteParams, position: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from scenivid.nets.lite import BORDER, Lite, LiteParams, receptive_radius
 from scenivid.styles.tiling import run_tiled
 
 SMALL = LiteParams((16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0), head=8)
+BRUSHED = replace(SMALL, brush=6)
 
 
 def _loud(params: LiteParams = SMALL) -> Lite:
@@ -39,8 +40,24 @@ def test_without_lines_it_gives_three_channels() -> None:
     assert Lite(replace(SMALL, line=False)).eval()(torch.rand(2, 3, 32, 48)).shape == (2, 3, 32, 48)
 
 
-def test_a_flat_image_has_no_border() -> None:
-    network = _loud()
+def test_where_it_covers_wholly_a_brushed_network_gives_flat_dabs_with_edges() -> None:
+    network = Lite(BRUSHED).eval()
+    with torch.no_grad():
+        for convolution, bias in ((network.cover, 5.0), (network.out, 0.0)):
+            convolution.weight.zero_()
+            assert convolution.bias is not None
+            convolution.bias.fill_(bias)
+    step = torch.zeros(1, 3, 64, 64)
+    step[..., 32:] = 0.7
+    texture = step + 0.2 * torch.rand(1, 1, 64, 64)
+    styled = network(texture)[:, :3]
+    assert styled[..., 8:24].std() < 0.3 * texture[..., 8:24].std()
+    assert (styled[..., 38] - styled[..., 26]).mean() > 0.6
+
+
+@pytest.mark.parametrize("params", [SMALL, BRUSHED], ids=["grey", "brush"])
+def test_a_flat_image_has_no_border(params: LiteParams) -> None:
+    network = _loud(params)
     with torch.inference_mode():
         styled = network(torch.rand(1, 3, 1, 1).expand(1, 3, 192, 192))
     middle = styled[..., 80:112, 80:112]
@@ -48,7 +65,9 @@ def test_a_flat_image_has_no_border() -> None:
 
 
 @pytest.mark.parametrize("axis", [2, 3])
-@pytest.mark.parametrize("params", [SMALL, LiteParams((16, 16, 16))], ids=["small", "default depth"])
+@pytest.mark.parametrize(
+    "params", [SMALL, BRUSHED, LiteParams((16, 16, 16))], ids=["small", "brush", "default depth"]
+)
 def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
     network = Lite(params).double().train()  # double and unclamped: no influence is lost to rounding
     network.double()
@@ -66,9 +85,10 @@ def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
     assert farthest == radius == receptive_radius(params)
 
 
+@pytest.mark.parametrize("params", [SMALL, BRUSHED], ids=["grey", "brush"])
 @pytest.mark.parametrize("tile", [64, 100, 160])
-def test_tiles_join_exactly(tile: int) -> None:
-    network = _loud()
+def test_tiles_join_exactly(tile: int, params: LiteParams) -> None:
+    network = _loud(params)
     image = torch.rand(2, 3, 192, 336)
     with torch.inference_mode():
         whole = network(image)
@@ -112,7 +132,7 @@ def test_low_precision_adds_to_the_image_in_full_precision() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"widths": (16, 20, 16)}, {"head": 4}, {"widths": (16, 16)}, {"middle_dilations": (0,)}],
+    [{"widths": (16, 20, 16)}, {"head": 4}, {"widths": (16, 16)}, {"middle_dilations": (0,)}, {"brush": 17}],
 )
 def test_odd_sizes_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="lite"):

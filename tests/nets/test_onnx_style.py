@@ -165,7 +165,7 @@ def test_our_networks_go_there_and_back(tmp_path: Path, kind: str, capfd: pytest
     pytest.importorskip("onnxscript")
     source, target = tmp_path / "x.safetensors", tmp_path / "out" / "x.onnx"
     if kind == "lite":
-        params = LiteParams((16, 16, 16), (0, 0), (1,), (1, 0), dial=True)
+        params = LiteParams((16, 16, 16), (0, 0), (1,), (1, 0), dial=True, brush=6)
         network: torch.nn.Module = Lite(params)
         with torch.no_grad():
             network.out.weight.mul_(30)
