@@ -25,6 +25,8 @@ from scenivid.styles.zoo import entries
 AT = Fraction(1)
 SHOWN = ("aozora", "cel", "gouache")
 MOVING = StylizeSettings(style="aozora", duration=Fraction(3, 2))
+DETAIL = (0, 70, 340, 270)
+"""The part of a frame in which dials are shown: left, top, right, bottom."""
 MOST_BYTES = 1_500_000
 
 
@@ -76,17 +78,17 @@ def gallery(clip: Path, page: Path, pictures: Path) -> None:
 
 def dials(still: Path, place: Path, pictures: Path) -> None:
     """What strength, ink and paint do to one frame."""
-    rows = {
-        "strength": ("aozora", [("0", 0.0), ("0.25", 0.25), ("0.5", 0.5), ("0.75", 0.75), ("1", 1.0)]),
-        "ink": ("cel", [("0", 0.0), ("0.25", 0.25), ("0.5", 0.5), ("0.75", 0.75), ("1", 1.0)]),
-        "paint": ("aozora", [("180", 180), ("240", 240), ("336 (full)", 336)]),
+    rows: dict[str, tuple[str, list[tuple[str, float]]]] = {
+        "strength": ("aozora", [("0", 0.0), ("0.25", 0.25), ("0.5", 0.5), ("1", 1.0)]),
+        "ink": ("cel", [("0", 0.0), ("0.5", 0.5), ("1", 1.0)]),
+        "paint": ("aozora", [("180", 180), ("240", 240), ("336", 336)]),
     }
     for dial, (style, values) in rows.items():
         shown = []
         for label, value in values:
             output = place / f"{dial}-{label}.png"
             stylize(still, output, replace(StylizeSettings(style=style), **{dial: value}))
-            shown.append((f"--{dial} {label}", Image.open(output).convert("RGB")))
+            shown.append((f"--{dial} {label}", Image.open(output).convert("RGB").crop(DETAIL)))
         save(contact_sheet(shown, 1300 // len(shown), len(shown)), pictures / f"dial-{dial}.jpg")
 
 
@@ -95,7 +97,7 @@ def moving(clip: Path, place: Path, pictures: Path) -> None:
     before = frames(clip, place / "before", replace(MOVING, style="none"))
     slices = [("source", time_slice(before))]
     for value in (0.0, 0.7, 1.0):
-        after = frames(clip, place / f"after-{value:g}", replace(MOVING, consistency=value))
+        after = frames(clip, place / f"after-{100 * value:.0f}", replace(MOVING, consistency=value))
         slices.append((f"--consistency {value:g}", time_slice(after)))
         if value == MOVING.consistency:
             loop(before, after, pictures / "before-after.webp")

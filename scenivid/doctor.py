@@ -31,7 +31,7 @@ _RIVALS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-head
 """They put their files where opencv-python-headless has its own: whichever came last wins."""
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
-_FOR_DEVELOPERS = {"dev"}
+_FOR_DEVELOPERS = {"dev", "docs"}
 _DAY_S = 24 * 3600.0
 _MOST_FOLDERS = 10_000
 

@@ -41,7 +41,9 @@ def estimate_motion(estimator: FlowEstimator | None, current: Tensor, previous: 
     taken to move, and only the photometric check says where that is so.
 
     Args:
-        current, previous: source frames, [N, 3, H, W], float in [0, 1], on one device.
+        estimator: finds the flow; None: nothing moves.
+        current: source frames, [N, 3, H, W], float in [0, 1].
+        previous: those before them, of the same shape, on the same device.
     """
     count, _, height, width = current.shape
     size = working_size(height, width, estimator.long_side if estimator else STILL_SIDE)

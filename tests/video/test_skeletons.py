@@ -62,6 +62,11 @@ def rows_without_room(path: Path) -> None:
     spoil(path, path.read_bytes().index(b"stco") + 4, b"\0\0\0\0\x7f\0\0\0")
 
 
+def times_of_too_many(path: Path) -> None:
+    """A table of an MP4 that has times for billions of frames."""
+    spoil(path, path.read_bytes().index(b"stts") + 12, b"\x80")
+
+
 def no_media_header(path: Path) -> None:
     """A track of an MP4 without what it must have."""
     spoil(path, path.read_bytes().index(b"mdhd"), b"m\x80\0\0")
@@ -101,6 +106,7 @@ SPOILT = {
     "chunk.avi": (MPEG4, chunk_renamed),
     "stsc.mp4": (H264, sample_of_no_chunk),
     "stco.mp4": (MPEG4, rows_without_room),
+    "stts.mov": (("-c:v", "mjpeg"), times_of_too_many),
     "mdhd.mp4": (MPEG4, no_media_header),
     "pes.ts": (MPEG2, no_start),
     "mark.ts": (MPEG2, unmarked),
@@ -117,7 +123,7 @@ def test_what_the_skeleton_lost_is_said(tmp_path: Path, name: str) -> None:
     spoilt(path)
     count, notes, lost = read(path)
     assert any(note.startswith("damaged: ") for note in notes), (count, notes, lost)
-    assert count < FRAMES or name in {"mark.ts", "stco.mp4"}
+    assert count < FRAMES or name in {"mark.ts", "stco.mp4", "stts.mov"}
     with pytest.raises(InputError, match="damaged"):
         read(path, strict=True)
 

@@ -63,6 +63,7 @@ def _index(body: bytes) -> Structure:
             if pictures:
                 counts.append(listed)
             sound = sound and (b"stsc" not in tables or _reachable(tables, listed))
+            sound = sound and _timed(tables.get(b"stts", b""), listed)
     return Structure(whole=sound, listed=None if sound else max(counts, default=None))
 
 
@@ -108,6 +109,11 @@ def _reachable(tables: dict[bytes, bytes], listed: int) -> bool:
         samples += (min(first, chunks + 1) - begin) * each if begin else 0
         begin, each = first, samples_each
     return samples + max(0, chunks + 1 - begin) * each >= listed
+
+
+def _timed(times: bytes, listed: int) -> bool:
+    """Whether no row of the times is for more samples than there are."""
+    return not listed or all(_number(times, at) <= listed for at in range(8, len(times) - 7, 8))
 
 
 def _number(data: bytes, at: int) -> int:
