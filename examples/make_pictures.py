@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageDraw
+from steady_any_network import Restless
 
 from scenivid import StylizeSettings, stylize
 from scenivid.engine.sheet import SheetSettings, contact_sheet, sheet
@@ -93,7 +94,8 @@ def dials(still: Path, place: Path, pictures: Path) -> None:
 
 
 def moving(clip: Path, place: Path, pictures: Path) -> None:
-    """Before and after as a loop, and what --consistency does to one row of pixels over time."""
+    """Before and after as a loop; what coherence does to one row of pixels over time, also of a network that
+    flickers on purpose."""
     before = frames(clip, place / "before", replace(MOVING, style="none"))
     slices = [("source", time_slice(before))]
     for value in (0.0, 0.7, 1.0):
@@ -102,11 +104,19 @@ def moving(clip: Path, place: Path, pictures: Path) -> None:
         if value == MOVING.consistency:
             loop(before, after, pictures / "before-after.webp")
     save(contact_sheet(slices, 640, 2), pictures / "dial-consistency.jpg")
+    restless = [("source", time_slice(before))]
+    for label, value in (("each frame alone", 0.0), ("--consistency 0.7", 0.7), ("--consistency 1", 1.0)):
+        folder = place / f"restless-{100 * value:.0f}"
+        after = frames(clip, folder, replace(MOVING, consistency=value), Restless())
+        restless.append((label, time_slice(after)))
+    save(contact_sheet(restless, 640, 2), pictures / "coherence.jpg")
 
 
-def frames(clip: Path, folder: Path, settings: StylizeSettings) -> list[Image.Image]:
+def frames(
+    clip: Path, folder: Path, settings: StylizeSettings, stylizer: Restless | None = None
+) -> list[Image.Image]:
     """Frames of the clip under `settings`."""
-    stylize(clip, folder, settings)
+    stylize(clip, folder, settings, stylizer=stylizer)
     return [Image.open(path).convert("RGB") for path in sorted(folder.iterdir())]
 
 
