@@ -13,7 +13,9 @@ _ASSUMED = 4 << 30
 
 
 def resolve_device(name: str) -> torch.device:
-    """'auto', 'cpu', 'cuda' or 'cuda:N' to a device that exists.
+    """'auto', 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N' to a device that exists.
+
+    'auto' is CUDA or the CPU: Apple's and Intel's GPUs have not been measured, so they must be asked for.
 
     Raises:
         ConfigError: no such device here.
@@ -23,12 +25,29 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as exc:
-        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from exc
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is not supported: use auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
+        raise ConfigError(f"unknown device {name!r}: use {_KNOWN}") from exc
+    if device.type not in _COUNTS:
+        raise ConfigError(f"device {name!r} is not supported: use {_KNOWN}")
+    count = _COUNTS[device.type]()
+    if (device.index or 0) >= count:
+        kind = device.type.upper()
+        raise ConfigError(f"device {name!r} is not here: torch sees {count} {kind} devices")
     return device
+
+
+def _xpus() -> int:
+    xpu = getattr(torch, "xpu", None)  # builds of torch for Intel's GPUs have it
+    return int(xpu.device_count()) if xpu is not None and xpu.is_available() else 0
+
+
+_KNOWN = "auto, cpu, cuda, cuda:N, mps, xpu or xpu:N"
+_COUNTS = {
+    "cpu": lambda: 1,
+    "cuda": lambda: torch.cuda.device_count(),
+    "mps": lambda: int(torch.backends.mps.is_available()),
+    "xpu": _xpus,
+}
+"""How many devices of each type torch sees."""
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -44,7 +63,8 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda":
             native = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
             return torch.bfloat16 if native else torch.float16
-        return torch.bfloat16 if device.type == "cpu" and _cpu_multiplies_bf16() else torch.float32
+        native = device.type == "xpu" or (device.type == "cpu" and _cpu_multiplies_bf16())
+        return torch.bfloat16 if native else torch.float32
     if precision not in known:
         raise ConfigError(f"unknown precision {precision!r}; expected auto, {', '.join(known)}")
     if precision == "fp16" and device.type == "cpu":
@@ -56,6 +76,8 @@ def free_memory(device: torch.device) -> int:
     """Bytes free on the device; on the CPU what the system says is available."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "xpu" and hasattr(torch.xpu, "mem_get_info"):
+        return int(torch.xpu.mem_get_info(device)[0])
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

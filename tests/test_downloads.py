@@ -14,6 +14,7 @@ import torch
 from scenivid import locks
 from scenivid.errors import CheckpointError
 from scenivid.weights import published
+from scenivid.weights.network import mirrored
 from scenivid.weights.published import Published, fetch_published, load_published, retrieve
 
 CONTENT = bytes(range(256)) * 400
@@ -160,3 +161,23 @@ def test_a_lock_is_held_by_one_and_goes_with_its_holder(tmp_path: Path) -> None:
     lock.touch()  # left by a crash
     with locks.hold(lock) as mine:
         assert mine
+
+
+def test_offline_means_that_nobody_is_asked(
+    weights: Published, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(CheckpointError, match=r"HF_HUB_OFFLINE is set; download .* elsewhere"):
+        fetch_published(weights)
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE"):
+        retrieve(weights.url, weights.path)
+    assert not weights.path.exists()
+
+
+def test_a_mirror_stands_for_the_hub_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, other = "https://huggingface.co/a/b/resolve/main/c.bin", "https://example.org/c.bin"
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    assert mirrored(hub) == hub
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hf/")
+    assert mirrored(hub) == "https://mirror.example/hf/a/b/resolve/main/c.bin"
+    assert mirrored(other) == other

@@ -16,6 +16,7 @@ LEVEL = {
     "cores": 0,
     "aside": 1,
     "locks": 1,
+    "places": 1,
     "progress": 1,
     "devices": 1,
     "frames": 1,

@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 
+from scenivid.cli.config import read_defaults
 from scenivid.cli.options import UNREAD
 from scenivid.cli.stopping import leave, stopping_promptly
 from scenivid.cli.terminal import close, configure, fail, say
@@ -29,6 +30,10 @@ COMMANDS = {
     "doctor": "Check the installation and say what to fix.",
 }
 
+_ASKING = {"-h", "--help", "--version"}
+"""Words that are answered even where the user's defaults are broken."""
+_COMPLETION = "_SCENIVID_COMPLETE"
+"""Set by the shell that wants a word completed."""
 _ALIASES = {"models": "styles"}
 """Former names, still understood."""
 
@@ -89,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str], debug: bool) -> int:
     try:
-        status = cli.main(args=words, prog_name="scenivid", standalone_mode=False)
+        defaults = {} if _ASKING & {*words} or _COMPLETION in os.environ else read_defaults(COMMANDS)
+        status = cli.main(args=words, prog_name="scenivid", standalone_mode=False, default_map=defaults)
         return status if isinstance(status, int) else 0
     except click.UsageError as error:
         error.show()

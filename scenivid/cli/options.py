@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scenivid.cli import terminal
 from scenivid.video.reading.settings import MAX_PIXELS
@@ -26,6 +28,22 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params.append(_flag("--verbose", "-v", help="Say more on stderr."))
         self.params.append(_flag("--debug", help="Show the traceback of an error."))
+        for option in self.params:
+            if isinstance(option, click.Option) and option.envvar is None and option.name is not None:
+                option.envvar = _variables(self.name or "", option)
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse; a word that came from the environment is named as such."""
+        try:
+            return super().parse_args(context, args)
+        except click.BadParameter as error:
+            name = error.param.name if error.param is not None else None
+            source = context.get_parameter_source(name) if name else None
+            if source is ParameterSource.ENVIRONMENT and isinstance(error.param, click.Option):
+                used = next(each for each in error.param.envvar or () if os.environ.get(each))
+                text = f"{error.message} (from the environment: {used})"
+                raise click.BadParameter(text, context, error.param) from error
+            raise
 
     def invoke(self, context: click.Context) -> Any:
         """Run; where whoever read the output has gone, there is nobody to tell."""
@@ -128,16 +146,36 @@ class Number(click.FloatRange):
 
 def progress_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--progress, --quiet and --log-file; `progress.metered` and `terminal` heed them."""
-    for option in reversed(_PROGRESS):
-        function = option(function)
-    return function
+    return _shared(function, _PROGRESS)
 
 
 def stylize_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """All options of `stylize` that `batch` shares."""
-    for option in reversed(_STYLIZE):
+    return _shared(function, _STYLIZE)
+
+
+def _shared(function: Callable[..., Any], options: list[Decorator]) -> Callable[..., Any]:
+    """Add options, marked as those that several commands have."""
+    for option in reversed(options):
         function = option(function)
+        function.__click_params__[-1].shared = True  # type: ignore[attr-defined]
     return function
+
+
+def _variables(command: str, option: click.Option) -> list[str]:
+    """Names in the environment that set an option: SCENIVID_BATCH_STYLE before SCENIVID_STYLE.
+
+    The short ones are for what the commands that stylize share.
+    """
+    names = [f"SCENIVID_{command}_{spelled(option)}"]
+    if getattr(option, "shared", False):
+        names.append(f"SCENIVID_{spelled(option)}")
+    return [name.upper().replace("-", "_") for name in names]
+
+
+def spelled(option: click.Option) -> str:
+    """An option's name as people write it, without dashes before it."""
+    return max(option.opts, key=len).lstrip("-")
 
 
 def _flag(*names: str, help: str) -> click.Option:
@@ -182,7 +220,7 @@ _STYLIZE: list[Decorator] = [
     click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),
                  default="auto", show_default=True, help="Optical flow; auto is RAFT on CUDA, DIS on CPU."),
     click.option("--flow-weights", type=click.Path(dir_okay=False), help="RAFT weights from a file."),
-    click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]"),
+    click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps|xpu[:N]"),
     click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                  show_default=True),
     click.option("--batch", type=Count("auto"), default="auto", show_default=True,
@@ -222,3 +260,12 @@ _STYLIZE: list[Decorator] = [
     click.option("--onnx-channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout at the end."),
 ]  # fmt: skip
+
+
+def _names() -> tuple[str, ...]:
+    held = _shared(lambda: None, [*_STYLIZE, *_PROGRESS]).__click_params__  # type: ignore[attr-defined]
+    return tuple(spelled(option) for option in reversed(held))
+
+
+SHARED = _names()
+"""Names of the options that the commands which stylize share."""

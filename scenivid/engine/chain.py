@@ -78,7 +78,7 @@ class Chain:
             dtype: of the pixels wanted, torch.uint8 or torch.uint16.
             notes: what stages have to tell the user is appended.
             stored: of the result, if frames come and go as files store them; None: they are RGB.
-            tensors: whether frames go as whole tensors rather than planes; None: on CUDA only.
+            tensors: whether frames go as whole tensors rather than planes; None: everywhere but on the CPU.
 
         Raises:
             CheckpointError: the style or the flow weights can't be loaded.
@@ -96,7 +96,7 @@ class Chain:
         if settings.consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
         small = painting_size(*size, _short_side(settings.paint, stylizer))
-        tensors = device.type == "cuda" if tensors is None else tensors
+        tensors = device.type != "cpu" if tensors is None else tensors
         batch = _batch(settings.batch, small) if tensors else 1
         tile: int | str | None = settings.tile
         if tile == "auto":

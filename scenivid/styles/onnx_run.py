@@ -6,8 +6,9 @@ at Python's signals, so it runs in a thread of its own, and whoever waits for it
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from scenivid.devices import free_memory
 from scenivid.errors import CheckpointError, DependencyError
+from scenivid.styles.engines.providers import providers_for
 
 OPENING_S = 60.0
 """Time that a network may take to open, and for one test picture."""
@@ -27,6 +29,7 @@ MOST_GROWTH = 8
 _MEMORY_SHARE = 0.8
 _LETTING_GO_S = 1.0
 _TICK_S = 0.2
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -48,12 +51,10 @@ def open_session(path: Path, device: torch.device) -> Any:
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.use_env_allocators", "1")
-    wanted = ["CPUExecutionProvider"]
-    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        wanted.insert(0, "CUDAExecutionProvider")
+    wanted = providers_for(device, onnxruntime.get_available_providers())
 
     def build() -> Any:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        session = _with_providers(onnxruntime, path, options, wanted)
         for entry in (*session.get_inputs(), *session.get_outputs()):  # a damaged name shows here
             _ = entry.name, entry.type, entry.shape
         _ = session.get_modelmeta().custom_metadata_map
@@ -65,6 +66,18 @@ def open_session(path: Path, device: torch.device) -> Any:
         raise CheckpointError(f"{path} took more than {OPENING_S:.0f} s to open: it is not used") from exc
     except Exception as exc:  # onnxruntime's errors share no narrower class
         raise CheckpointError(f"{path} is not a usable ONNX file ({_first_line(exc)})") from exc
+
+
+def _with_providers(onnxruntime: Any, path: Path, options: Any, wanted: Sequence[str]) -> Any:
+    """A session with the first provider that takes the network; the last is the CPU, which takes all."""
+    for at in range(len(wanted)):
+        try:
+            return onnxruntime.InferenceSession(str(path), options, providers=list(wanted[at:]))
+        except Exception as exc:  # onnxruntime's errors share no narrower class
+            if at == len(wanted) - 1:
+                raise
+            _log.warning("%s can't run %s (%s): trying the next", wanted[at], path.name, _first_line(exc))
+    raise AssertionError("the CPU is always wanted")
 
 
 def run_session(session: Any, array: NDArray[Any], name: str, limit_s: float = FRAME_S) -> NDArray[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from torch import nn
 
+from scenivid import places
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import (
     ModelCard,
@@ -44,9 +44,8 @@ PUBLISHED = (SHINKAI,)
 
 
 def models_dir() -> Path:
-    """Where imported and downloaded models are kept: $SCENIVID_HOME/models or ~/.cache/scenivid/models."""
-    home = os.environ.get("SCENIVID_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "scenivid") / "models"
+    """Where imported and downloaded models are kept."""
+    return places.cache_dir() / "models"
 
 
 def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | None = None) -> ModelCard:

@@ -24,6 +24,7 @@ import torch
 
 from scenivid import locks
 from scenivid.errors import CheckpointError
+from scenivid.weights.network import mirrored, offline
 
 T = TypeVar("T")
 
@@ -119,7 +120,9 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _download(weights: Published) -> None:
-    host = "{0.scheme}://{0.netloc}".format(urlsplit(weights.url))
+    host = "{0.scheme}://{0.netloc}".format(urlsplit(mirrored(weights.url)))
+    if offline():
+        raise CheckpointError(f"{weights.name} isn't here, and HF_HUB_OFFLINE is set; {_advice(weights)}")
     if not _reachable(host):
         raise CheckpointError(f"{weights.name}: no connection to {host}; {_advice(weights)}")
     _log.info("downloading %s from %s", weights.name, weights.url)
@@ -175,11 +178,13 @@ def retrieve(url: str, path: Path, sha256: str = "", largest: int = _LARGEST) ->
         HTTPException: the answer breaks off or is no HTTP.
         ValueError: cut short, too large or damaged.
     """
+    if offline():
+        raise OSError("HF_HUB_OFFLINE is set: nothing is downloaded")
     digest, size = hashlib.sha256(), 0
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer, partial.open("xb") as file:
+        with urllib.request.urlopen(mirrored(url), timeout=30) as answer, partial.open("xb") as file:
             expected = int(answer.headers.get("Content-Length") or 0)
             while chunk := answer.read(_CHUNK):
                 size += len(chunk)

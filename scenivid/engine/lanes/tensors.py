@@ -118,6 +118,8 @@ class Look:
         pixels = _rgb(batch.source).pixels
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
+        elif self._device.type != "cpu":
+            pixels = pixels.to(self._device)
         rgb = at_painting_size(pixels, self._plan.small)
         motion = None
         if self._plan.consistency > 0:
@@ -233,6 +235,8 @@ class Finish:
         if pixels.is_cuda:
             host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
             pixels = host.copy_(pixels, non_blocking=True)
+        elif pixels.device.type != "cpu":
+            pixels = pixels.cpu()
         clip = _rgb(batch.source)
         done = replace(clip, pixels=pixels, alpha=alpha_like(clip, pixels.dtype))
         return _told(Batch(done, batch.number, batch.keep_states, batch.states), self)
