@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scenivid.engine import StylizeSettings, expected_frames, stylize
 from scenivid.engine.chain import Chain
+from scenivid.engine.shots import Pieces
 from scenivid.engine.stages import Stopwatch
 from scenivid.frames import Clip
 from scenivid.nets.lite import LiteParams
@@ -138,22 +139,24 @@ def _enlarged(source: Path, target: Path, times: int) -> None:
                 writer.write(Clip(pixels, part.pts, part.durations))
 
 
-def test_a_chain_goes_on_from_another_ones_state(clip: Path, style: str) -> None:
-    settings = replace(IDENTITY, style=style, precision="fp32")
+@pytest.mark.parametrize("tensors", [False, True])
+def test_a_chain_goes_on_from_another_ones_state(clip: Path, style: str, tensors: bool) -> None:
+    settings = replace(IDENTITY, style=style, precision="fp32", batch=1)
     with open_video(clip) as reader:
         clips = list(reader.clips(1))
 
     def chain() -> Chain:
-        return Chain.build(settings, torch.device("cpu"), None, (64, 96), torch.uint8, [])
+        device, pieces = torch.device("cpu"), Pieces(5)
+        return Chain.build(settings, device, None, (64, 96), torch.uint8, [], tensors=tensors, pieces=pieces)
 
     whole = chain()
-    with whole.running(whole.parts(clips, mark=lambda number: number == 4), Stopwatch()) as results:
+    with whole.running(whole.parts(clips), Stopwatch()) as results:
         parts = list(results)
     second = chain()
-    second.restore(parts[4].states)
+    second.restore(parts[4].edges.after)
     with second.running(second.parts(clips[5:], first=5), Stopwatch()) as results:
         rest = list(results)
-    assert not parts[3].states
+    assert [part.edges.ends for part in parts[3:6]] == [False, True, False] and not parts[3].edges.after
     for one, other in zip(parts[5:], rest, strict=True):
         assert torch.equal(one.source.pixels, other.source.pixels)
 

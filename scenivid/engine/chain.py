@@ -1,12 +1,12 @@
 """Everything between reading and writing, built from the settings: which stages, and with how many threads.
 
-The chain's state at any frame boundary can be taken out and put into another chain, which then goes on as the
-first would have: `parts(..., mark)` names the frames after which every stage says what it remembers.
+What the chain remembers where a piece ends can be put into another chain, which then goes on as the first
+would have: the results' `edges` say where that is and what it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,16 +20,16 @@ from scenivid.engine.lanes import tensors as tensor_lane
 from scenivid.engine.lanes.plan import Plan
 from scenivid.engine.lanes.plane_finish import Finish, as_wanted
 from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
-from scenivid.engine.lanes.tensors import Batch
+from scenivid.engine.lanes.tensors import Batch, rgb_of
+from scenivid.engine.loaded import Loaded
 from scenivid.engine.settings import StylizeSettings
+from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import Clip, Layout, StoredClip
-from scenivid.styles.engines.choice import with_engine
 from scenivid.styles.finish import painting_size
 from scenivid.styles.stylizer import LiteStylizer, Stylizer, blend_for
 from scenivid.styles.tiling import auto_tile
-from scenivid.styles.zoo import load_style
 
 _PAINTED_AT = 540
 """Shorter side, in pixels, of the pictures that lite styles learnt from, where their card says nothing."""
@@ -56,6 +56,9 @@ class Chain:
     """Parts that may wait between two stages."""
     kind: type[Frame] | type[Batch] = Frame
     """What the stages take."""
+    shots: Shots = field(default_factory=Shots)
+    scout: Stage | None = None
+    """Finds shots and pieces as the stages would, and does nothing else; None where `parts` finds them."""
 
     @classmethod
     def build(
@@ -69,6 +72,8 @@ class Chain:
         *,
         stored: Layout | None = None,
         tensors: bool | None = None,
+        pieces: Pieces | None = None,
+        loaded: Loaded | None = None,
     ) -> Chain:
         """Load what the settings ask for; nothing is loaded that the result would not show.
 
@@ -79,19 +84,27 @@ class Chain:
             notes: what stages have to tell the user is appended.
             stored: of the result, if frames come and go as files store them; None: they are RGB.
             tensors: whether frames go as whole tensors rather than planes; None: everywhere but on the CPU.
+            pieces: how long the pieces of the result are; None: it is one.
+            loaded: styles from runs before, and for runs to come.
 
         Raises:
             CheckpointError: the style or the flow weights can't be loaded.
             ConfigError: settings that don't go together.
         """
         settled: dict[str, Any] = {"device": str(device), "flow": "none", "batch": 1, "tile": "none"}
+        loaded = loaded or Loaded()
+        if stylizer is not None and pieces is not None:  # who knows what it remembers across cuts
+            pieces = replace(pieces, least=0)
         if stylizer is None and settings.style != "none" and settings.strength > 0:
-            stylizer = load_style(
-                settings.style, device, settings.precision, strength=settings.strength, onnx=settings.onnx
-            )
+            stylizer = loaded.style(settings, device)
+        shots = Shots(pieces)
         if stylizer is None or settings.strength == 0:
             settled["paint"] = "none"
-            return cls([_PassOn(dtype, stored)], 1, cores.divide(False), device, settings.serial, settled)
+            passing = _PassOn(dtype, stored, shots)
+            threads = cores.divide(False)
+            return cls(
+                [passing], 1, threads, device, settings.serial, settled, shots=shots, scout=_Count(shots)
+            )
         estimator = None
         if settings.consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
@@ -105,7 +118,7 @@ class Chain:
         engine = "torch"
         if device.type == "cpu" and not isinstance(tile, int):
             with set_up(threads):
-                stylizer, engine = with_engine(stylizer, settings.engine, small, threads, notes)
+                stylizer, engine = loaded.with_engine(stylizer, settings.engine, small, threads, notes)
         plan = Plan(
             size,
             small,
@@ -117,6 +130,7 @@ class Chain:
             dtype,
             stored,
             threads.painters,
+            shots,
         )
         settled |= {
             "flow": estimator.name if estimator else "none",
@@ -133,27 +147,33 @@ class Chain:
             row = [Look(plan, estimator), Paint(plan, stylizer, notes), Finish(plan)]
             if plan.consistency > 0:
                 row.insert(2, Steady(plan))
-        return cls(row, batch, threads, device, settings.serial, settled, depth, Batch if tensors else Frame)
+        scout = None if tensors else Look(replace(plan, consistency=0.0), None)
+        kind = Batch if tensors else Frame
+        return cls(row, batch, threads, device, settings.serial, settled, depth, kind, shots, scout)
 
     def parts(
-        self, clips: Iterable[Clip | StoredClip], first: int = 0, mark: Callable[[int], bool] | None = None
+        self, clips: Iterable[Clip | StoredClip], first: int = 0
     ) -> Generator[Frame | Batch, None, None]:
         """Clips as the stages take them.
 
         Args:
+            clips: of `batch` frames each.
             first: number of the first frame, counted from 0.
-            mark: whether the results shall say what the stages remember after the frame of this number (the
-                last one of a part).
         """
-        number = first
         try:
-            for clip in clips:
-                after = number + len(clip) - 1
-                yield self.kind(clip, number, mark is not None and mark(after))
-                number = after + 1
+            if self.kind is Batch:
+                yield from tensor_lane.batches(map(rgb_of, clips), first, self.batch, self.shots)
+                return
+            for number, clip in enumerate(clips, first):
+                yield Frame(clip, number, Edges(mark_of(clip)))
         finally:
             if isinstance(clips, Generator):
                 clips.close()
+
+    @property
+    def scouting(self) -> Chain:
+        """A chain that finds the same shots and pieces, and leaves the frames as they are."""
+        return replace(self, stages=[] if self.scout is None else [self.scout])
 
     @contextmanager
     def running(self, parts: Iterable[Frame | Batch], watch: Stopwatch) -> Iterator[Iterator[Frame | Batch]]:
@@ -169,27 +189,43 @@ class Chain:
 
         They belong to a run with the same settings, style and sizes.
         """
-        known = {stage.name: stage for stage in self.stages}
+        known: dict[str, Any] = {stage.name: stage for stage in self.stages}
+        known[NAME] = self.shots
         for name, state in states:
-            known[name].restore(state)
+            if name in known:
+                known[name].restore(state)
 
 
-class _PassOn:
-    """Leave frames as they are, but for the numbers that hold them."""
+class _Count:
+    """Find where pieces begin, where shots make no difference."""
 
-    name, workers = "finish", 1
+    name, workers = "flow", 1
 
-    def __init__(self, dtype: torch.dtype, stored: Layout | None) -> None:
-        self._dtype, self._stored = dtype, stored
+    def __init__(self, shots: Shots) -> None:
+        self._shots = shots
 
     def __call__(self, frame: Frame) -> Frame:
-        return replace(frame, source=as_wanted(frame.source, self._dtype, self._stored))
+        return replace(frame, edges=self._shots.edges(frame.edges.mark, self._shots.pass_by()))
 
     def state(self) -> object:
         return None
 
     def restore(self, state: object) -> None:
         """Nothing is remembered."""
+
+
+class _PassOn(_Count):
+    """Leave frames as they are, but for the numbers that hold them."""
+
+    name = "finish"
+
+    def __init__(self, dtype: torch.dtype, stored: Layout | None, shots: Shots) -> None:
+        super().__init__(shots)
+        self._dtype, self._stored = dtype, stored
+
+    def __call__(self, frame: Frame) -> Frame:
+        found = super().__call__(frame)
+        return replace(found, source=as_wanted(found.source, self._dtype, self._stored))
 
 
 def _short_side(wanted: int | str, stylizer: Stylizer) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from av.video.frame import VideoFrame
@@ -54,6 +55,7 @@ def open_video(
     start: Fraction | None = None,
     duration: Fraction | None = None,
     how: ReadSettings | None = None,
+    at: Fraction | None = None,
 ) -> VideoReader:
     """Open a video file, a folder of frames or a still image for reading.
 
@@ -63,6 +65,8 @@ def open_video(
         start: skip the frames that begin earlier than this many seconds after the first.
         duration: end this many seconds after `start`.
         how: limits, and what to do about damage and interlacing; None for the defaults.
+        at: the time of a frame, as it came in a clip: those before it needn't be read. Where that can't be
+            done exactly, they come all the same.
 
     Raises:
         InputError: it can't be read, ends too early, or holds no frame in the part asked for.
@@ -77,7 +81,10 @@ def open_video(
         raise ConfigError(f"duration must be positive, got {float(duration)} s")
     if _is_frames(path):
         info = images.describe_frames(path, how)
-        return images.images_reader(info, _image_window(info, start, duration), how)
+        frames = _image_window(info, start, duration)
+        if at is not None:
+            frames = range(max(frames.start, min(frames.stop - 1, floor(at * info.rate_hz))), frames.stop)
+        return images.images_reader(info, frames, how)
     if is_pipe(path):
         if decoder == "decord":
             raise InputError(f"{path}: a pipe can be read only by --decoder pyav")
@@ -102,7 +109,11 @@ def open_video(
 
         return decord_reader(info, timeline, window, findings, instead)
     reason = "asked for" if decoder == "pyav" else "auto"
-    return pyav_reader(info, timeline, window, how, reason, findings)
+    seeks = not timeline.counted and not timeline.clock.breaks
+    if at is not None and seeks:
+        first = bisect_right(timeline.pts, floor(at / timeline.time_base)) - 1
+        window = range(min(max(window.start, first), window.stop - 1), window.stop)
+    return pyav_reader(info, timeline, window, how, reason, findings, seeks)
 
 
 def _is_frames(path: Path) -> bool:

@@ -17,9 +17,10 @@ import pytest
 import torch
 
 from scenivid.engine import StylizeSettings, stylize
-from scenivid.engine import run as engine
+from scenivid.engine import passage as engine
 from scenivid.engine.made import Made
 from scenivid.engine.segments.work import open_work, work_folder
+from scenivid.engine.shots import Pieces
 from scenivid.errors import ConfigError, OutputError
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
@@ -30,10 +31,11 @@ FRAMES, PIECE = 22, 5
 SHORT_PIECES = """
 import time
 from scenivid import cli
-from scenivid.engine import run
+from scenivid.engine import passage
 from scenivid.engine.segments.work import Work
+from scenivid.engine.shots import Pieces
 
-run.piece_length = lambda rate: 20
+passage.piece_lengths = lambda rate: Pieces(20)
 add = Work.add
 Work.add = lambda self, *rest: (add(self, *rest), time.sleep(0.3))  # or it may be done before it is killed
 cli.main()
@@ -80,7 +82,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> StylizeSettings:
     torch.manual_seed(0)
-    network = Lite(LiteParams())
+    network = Lite(LiteParams((8, 8, 8), head=8))
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.02 * torch.randn_like(weight))
@@ -91,7 +93,7 @@ def settings(tmp_path: Path) -> StylizeSettings:
 
 @pytest.fixture(autouse=True)
 def _short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "piece_length", lambda rate: PIECE)
+    monkeypatch.setattr(engine, "piece_lengths", lambda rate: Pieces(PIECE))
 
 
 def stopping_at(frame: int) -> Callable[[int, int | None], None]:
@@ -186,7 +188,7 @@ def test_another_source_or_model_doesnt_mix(clip: Path, settings: StylizeSetting
     stop(clip, output, resuming, 12)
     style = Path(settings.style)
     held = style.read_bytes()
-    network = Lite(LiteParams())
+    network = Lite(LiteParams((8, 8, 8), head=8))
     save_checkpoint(
         style, network, ModelCard(name="random", architecture="lite", params=vars(network.params))
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from scenivid.engine.shots import Shots
 from scenivid.errors import InputError
 from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.styles.stylizer import Stylizer
@@ -33,6 +34,8 @@ class Plan:
     """Frames come and go as files store them, and go with this layout; None: as RGB."""
     workers: int = 1
     """Frames that may be painted at once."""
+    shots: Shots = field(default_factory=Shots)
+    """Finds where shots and pieces begin; of this run alone."""
 
 
 def alpha_like(clip: Clip, dtype: torch.dtype) -> Tensor | None:

@@ -37,7 +37,7 @@ class Finish:
         else:
             pixels = self._pixels(frame, source.pixels)
             done = replace(source, pixels=pixels, alpha=alpha_like(source, pixels.dtype))
-        return told(Frame(done, frame.number, frame.keep_states, frame.states), self)
+        return told(Frame(done, frame.number, frame.edges), self)
 
     def _pixels(self, frame: Frame, source: Tensor) -> Tensor:
         plan, painted = self._plan, frame.painted

@@ -7,7 +7,6 @@ full-size source is touched twice: it is shrunk at the beginning, and gives its 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +14,9 @@ import torch
 from torch import Tensor
 
 from scenivid import colour
-from scenivid.cuts import SIDE, CutDetector
+from scenivid.cuts import SIDE
 from scenivid.engine.lanes.plan import Plan, failed
+from scenivid.engine.shots import Edges
 from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
@@ -38,9 +38,7 @@ class Frame:
     """As it was read, later as it is written: one frame."""
     number: int
     """Counted from 0."""
-    keep_states: bool = False
-    """Whether every stage shall say what it remembers after this frame."""
-    states: tuple[tuple[str, object], ...] = ()
+    edges: Edges = Edges()
     rgb: Tensor | None = None
     """The source at the painting size, [1, 3, h, w]."""
     planes: Planes | None = None
@@ -63,7 +61,7 @@ class Look:
     name, workers = "flow", 1
 
     def __init__(self, plan: Plan, estimator: FlowEstimator | None) -> None:
-        self._plan, self._cuts = plan, CutDetector()
+        self._plan = plan
         self._motion: MotionPlanes | _FieldMotion | None = None
         if plan.consistency > 0:
             name = "none" if estimator is None else estimator.name
@@ -80,17 +78,19 @@ class Look:
             rgb = at_painting_size(source.pixels, small)
             planes = as_planes(rgb, RGB_MATRIX)
             guide = planes.luma
-        cut = self._cuts.cuts(Clip(_thumbnail(rgb), source.pts))[0]
+        shots = self._plan.shots
+        seen = shots.see(Clip(_thumbnail(rgb), source.pts))
+        edges, cut = shots.edges(frame.edges.mark, seen), seen.cut
         motion = None if self._motion is None else self._motion.step(planes, cut)
-        return told(replace(frame, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion), self)
+        done = replace(frame, edges=edges, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion)
+        return told(done, self)
 
     def state(self) -> object:
-        return self._cuts.state(), {} if self._motion is None else _copied(self._motion.state())
+        return {} if self._motion is None else _copied(self._motion.state())
 
-    def restore(self, state: tuple[Any, State]) -> None:
-        self._cuts.restore(state[0])
+    def restore(self, state: State) -> None:
         if self._motion is not None:
-            self._motion.restore(state[1])
+            self._motion.restore(state)
 
 
 class Paint:
@@ -191,9 +191,7 @@ def as_planes(painted: Tensor, matrix: colour.Matrix) -> Planes:
 
 def told(frame: Frame, stage: Stage) -> Frame:
     """The frame with what the stage remembers, if it is asked for."""
-    if not frame.keep_states:
-        return frame
-    return replace(frame, states=(*frame.states, (stage.name, stage.state())))
+    return replace(frame, edges=frame.edges.told(stage.name, stage.state)) if frame.edges.ends else frame
 
 
 def _shrunk(

@@ -5,15 +5,15 @@ The same stages as in `plane_lane`, for whole RGB tensors and with the reference
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scenivid.cuts import CutDetector
 from scenivid.engine.lanes.plan import Plan, alpha_like, failed
+from scenivid.engine.shots import Edges, Shots, mark_of
 from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.estimators import FlowEstimator
@@ -33,13 +33,13 @@ class Batch:
     """RGB."""
     number: int
     """Of the first frame, counted from 0."""
-    keep_states: bool = False
-    states: tuple[tuple[str, object], ...] = ()
+    edges: Edges = Edges()
     full: Tensor | None = None
     """Source pixels on the device, integers, [T, 3, H, W]."""
     rgb: Tensor | None = None
     """The source at the painting size, float, [T, 3, h, w]."""
     cuts: tuple[bool, ...] = ()
+    """Whether each frame begins a shot."""
     motion: Motion | None = None
     styled: Tensor | None = None
     """[T, 3, h, w], float, lines drawn."""
@@ -68,6 +68,63 @@ def lane(
     if plan.consistency > 0:
         stages.append(Steady(plan))
     return [*stages, Finish(plan)]
+
+
+def batches(clips: Iterable[Clip], first: int, size: int, shots: Shots) -> Generator[Batch, None, None]:
+    """As many frames at once as wanted, counted from the beginning of each piece.
+
+    So what is computed together doesn't depend on where a run was taken up.
+    """
+    row = _Row(first)
+    for clip in clips:
+        for index in range(len(clip)):
+            seen = shots.see(clip.part(index, index + 1))
+            if seen.begins and row.cuts:
+                yield row.taken()
+            row.add(clip, index, seen.cut, shots.edges(0, seen))
+            if seen.full or len(row.cuts) == size:
+                yield row.taken()
+    if row.cuts:
+        yield row.taken()
+
+
+class _Row:
+    """Frames that will be one batch."""
+
+    def __init__(self, number: int) -> None:
+        self.cuts: list[bool] = []
+        self._number, self._edges = number, Edges()
+        self._held: list[tuple[Clip, int, int]] = []
+
+    def add(self, clip: Clip, index: int, cut: bool, edges: Edges) -> None:
+        opening = self._edges if self.cuts else edges
+        self._edges = replace(edges, begins=opening.begins, before=opening.before)
+        self.cuts.append(cut)
+        last, begin, end = self._held[-1] if self._held else (None, 0, 0)
+        if last is clip and end == index:
+            self._held[-1] = (clip, begin, index + 1)
+        else:
+            self._held.append((clip, index, index + 1))
+
+    def taken(self) -> Batch:
+        source = _joined([clip.part(begin, end) for clip, begin, end in self._held])
+        batch = Batch(source, self._number, replace(self._edges, mark=mark_of(source)), cuts=tuple(self.cuts))
+        self._number += len(source)
+        self._held, self.cuts = [], []
+        return batch
+
+
+def _joined(clips: list[Clip]) -> Clip:
+    if len(clips) == 1:
+        return clips[0]
+    durations = [clip.durations or (None,) * len(clip) for clip in clips]
+    alphas = [clip.alpha for clip in clips if clip.alpha is not None]
+    return Clip(
+        torch.cat([clip.pixels for clip in clips]),
+        tuple(pts for clip in clips for pts in clip.pts),
+        tuple(length for some in durations for length in some),
+        torch.cat(alphas) if alphas else None,
+    )
 
 
 def on_streams(device: torch.device) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]] | None:
@@ -105,36 +162,34 @@ def arrived(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 class Look:
-    """Bring frames to the device, shrink them, find shots and motion."""
+    """Bring frames to the device, shrink them, find motion."""
 
     name, workers = "flow", 1
 
     def __init__(self, plan: Plan, estimator: FlowEstimator | None, device: torch.device) -> None:
-        self._plan, self._estimator, self._device, self._cuts = plan, estimator, device, CutDetector()
+        self._plan, self._estimator, self._device = plan, estimator, device
         self._last: Tensor | None = None
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> Batch:
-        pixels = _rgb(batch.source).pixels
+        pixels = rgb_of(batch.source).pixels
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
         elif self._device.type != "cpu":
             pixels = pixels.to(self._device)
-        rgb = at_painting_size(pixels, self._plan.small)
+        small = at_painting_size(pixels, self._plan.small)
         motion = None
         if self._plan.consistency > 0:
-            previous = torch.cat([rgb[:1] if self._last is None else self._last, rgb[:-1]])
-            self._last = rgb[-1:]
-            motion = estimate_motion(self._estimator, rgb, previous)
-        cuts = tuple(self._cuts.cuts(_rgb(batch.source)))
-        return _told(replace(batch, full=pixels, rgb=rgb, cuts=cuts, motion=motion), self)
+            previous = torch.cat([small[:1] if self._last is None else self._last, small[:-1]])
+            self._last = small[-1:]
+            motion = estimate_motion(self._estimator, small, previous)
+        return _told(replace(batch, full=pixels, rgb=small, motion=motion), self)
 
     def state(self) -> object:
-        return self._cuts.state(), self._last
+        return self._last
 
-    def restore(self, state: tuple[Any, Tensor | None]) -> None:
-        self._cuts.restore(state[0])
-        self._last = state[1]
+    def restore(self, state: Tensor | None) -> None:
+        self._last = state
 
 
 class Paint:
@@ -237,9 +292,9 @@ class Finish:
             pixels = host.copy_(pixels, non_blocking=True)
         elif pixels.device.type != "cpu":
             pixels = pixels.cpu()
-        clip = _rgb(batch.source)
+        clip = rgb_of(batch.source)
         done = replace(clip, pixels=pixels, alpha=alpha_like(clip, pixels.dtype))
-        return _told(Batch(done, batch.number, batch.keep_states, batch.states), self)
+        return _told(Batch(done, batch.number, batch.edges), self)
 
     def state(self) -> object:
         return None
@@ -248,12 +303,11 @@ class Finish:
         """Nothing is remembered."""
 
 
-def _rgb(clip: Clip | StoredClip) -> Clip:
+def rgb_of(clip: Clip | StoredClip) -> Clip:
+    """The only clips that come here."""
     assert isinstance(clip, Clip)
     return clip
 
 
 def _told(batch: Batch, stage: Stage) -> Batch:
-    if not batch.keep_states:
-        return batch
-    return replace(batch, states=(*batch.states, (stage.name, stage.state())))
+    return replace(batch, edges=batch.edges.told(stage.name, stage.state)) if batch.edges.ends else batch

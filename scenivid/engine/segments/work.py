@@ -2,7 +2,7 @@
 
     .out.mp4.work/journal.json       what is made from what and how, what 'auto' became, the finished pieces
                   000000.data …      encoded picture (`writing.picture.pieces`); or frames/, for a folder
-                  000000.states      what the stages remember after a piece (`states`)
+                  00000250.states    what the stages remember after so many frames (`states`)
 
 It lies beside the output and goes when the output is complete. A run that is told to stop leaves it only with
 `keep`; a run that is killed leaves it in any case.
@@ -24,15 +24,34 @@ from scenivid import aside, locks
 from scenivid.engine.made import Made
 from scenivid.engine.segments.states import load_states, save_states
 from scenivid.engine.settings import StylizeSettings
+from scenivid.engine.shots import Pieces, States
 from scenivid.errors import ConfigError, OutputError
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 
 _SECONDS = 10
-"""About how long a piece is: what is lost at most, and what an encoder needs to do its best."""
+"""About how long a piece is at most: what is lost at most, and what an encoder needs to do its best."""
 _FEWEST, _MOST = 48, 600
 _PINNED = ("device", "flow", "engine", "precision")
 _JOURNAL = "journal.json"
-_VERSION = 1
+_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A place between two frames where a run can be taken up."""
+
+    frames: int
+    """How many come before it."""
+    last: str
+    """Time of the last of them in the source, in seconds, as a fraction."""
+    mark: int
+    """Of that frame as it is decoded; see `shots.mark_of`."""
+    seeks: bool
+    """Whether a reader may begin there."""
+    ticks: Mapping[str, Any]
+    """See `WorkPlace.ticks`."""
+    notes: tuple[str, ...] = ()
+    """What was told of the frames before it."""
 
 
 @dataclass
@@ -44,16 +63,23 @@ class Work:
     pieces: list[Piece] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
     """What 'auto' became when the output was begun."""
+    at: Boundary | None = None
+    """Where the last piece ends, or where the first shall begin; None for the beginning of the source."""
+    whole: bool = True
+    """Whether the pieces are to become the output here; else only they are made."""
+    frames_folder: Path | None = None
+    """See `WorkPlace`."""
 
     @property
     def frames(self) -> int:
-        """How many frames the finished pieces hold."""
-        return sum(piece.frames for piece in self.pieces)
+        """How many frames come before those still to be done."""
+        return 0 if self.at is None else self.at.frames
 
     @property
     def place(self) -> WorkPlace:
         """For the writer."""
-        return WorkPlace(self.folder, tuple(self.pieces))
+        ticks = None if self.at is None else self.at.ticks
+        return WorkPlace(self.folder, tuple(self.pieces), self.frames, ticks, self.frames_folder, self.whole)
 
     def pinned(self, settings: StylizeSettings) -> StylizeSettings:
         """The settings, with 'auto' as what it became when the output was begun."""
@@ -66,7 +92,7 @@ class Work:
         Raises:
             ConfigError: it isn't; the message says what differs.
         """
-        if not self.pieces:
+        if not self.settled:
             self.settled = dict(settled)
             return
         names = sorted(self.settled.keys() | settled.keys())
@@ -78,40 +104,48 @@ class Work:
         if changed:
             raise _other(changed)
 
-    def states(self) -> Sequence[tuple[str, object]]:
-        """What the stages remember after the last finished piece.
+    def states(self) -> States:
+        """What the stages remember where the run is taken up.
 
         Raises:
             CheckpointError: the file is damaged.
         """
-        return load_states(self._states(self.pieces[-1])) if self.pieces else ()
+        states: States = () if self.at is None else load_states(self._states(self.frames))
+        return states
 
-    def add(self, piece: Piece, states: Sequence[tuple[str, object]]) -> None:
-        """A piece is finished, and this is what the stages remember after it.
+    def add(self, piece: Piece, at: Boundary, states: States) -> None:
+        """A piece is finished; it ends there, and this is what the stages then remember.
 
         Raises:
             OutputError: the disk is full, or the like.
         """
         with aside.writing(self.folder):
-            path = self._states(piece)
-            save_states(tuple(states), path)
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            before = self.pieces[-1] if self.pieces else None
+            before = self.frames
+            self.keep(at, states)
             self.pieces.append(piece)
-            self._write()
-            if before is not None:  # only the last are ever needed
+            self.write()
+            if before:  # only the last are ever needed
                 self._states(before).unlink(missing_ok=True)
 
-    def _states(self, piece: Piece) -> Path:
-        return self.folder / f"{piece.number:06d}.states"
+    def keep(self, at: Boundary, states: States) -> None:
+        """Let the next piece begin there."""
+        self.at = at
+        path = self._states(at.frames)
+        save_states(states, path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
-    def _write(self) -> None:
+    def _states(self, frames: int) -> Path:
+        return self.folder / f"{frames:08d}.states"
+
+    def write(self) -> None:
+        """Write the journal."""
         values = {
             "version": _VERSION,
             "made": vars(self.made),
             "settled": self.settled,
             "pieces": [asdict(piece) for piece in self.pieces],
+            "at": None if self.at is None else asdict(self.at),
         }
         part = self.folder / f"{_JOURNAL}.part"
         with part.open("w", encoding="utf-8") as file:
@@ -124,9 +158,10 @@ def _is_auto(settings: StylizeSettings, name: str) -> bool:
     return getattr(settings, name, None) == "auto"
 
 
-def piece_length(rate_hz: Fraction) -> int:
-    """Frames of a piece: it must not depend on anything but the source."""
-    return max(_FEWEST, min(_MOST, round(_SECONDS * rate_hz)))
+def piece_lengths(rate_hz: Fraction) -> Pieces:
+    """How long pieces are: it must not depend on anything but the source."""
+    most = max(_FEWEST, min(_MOST, round(_SECONDS * rate_hz)))
+    return Pieces(most, max(_FEWEST, most // 4))
 
 
 @contextlib.contextmanager
@@ -182,6 +217,7 @@ def _taken_up(folder: Path, made: Made) -> Work | None:
         before = Made(**values["made"])
         pieces = [Piece(**piece) for piece in values["pieces"]]
         settled = dict(values["settled"])
+        at = Boundary(**values["at"]) if values["at"] else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as exc:
@@ -189,7 +225,7 @@ def _taken_up(folder: Path, made: Made) -> Work | None:
     changed = before.differences(made)
     if changed:
         raise _other(changed)
-    return Work(folder, made, pieces, settled)
+    return Work(folder, made, pieces, settled, at)
 
 
 def _other(changed: Sequence[str]) -> ConfigError:

@@ -26,6 +26,8 @@ class Findings:
         self._notes: list[str] = list(before.notes) if before is not None else []
         self.frames_lost: int = before.frames_lost if before is not None else 0
         """Frames that damage took, as far as the source tells."""
+        self.chained = False
+        """Whether frames so far depend on more than a decoder would know after seeking to them."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def images_reader(info: VideoInfo, window: range, how: ReadSettings) -> Threaded
         if held:
             yield _clip(held, info)
 
-    return ThreadedReader(info, "images", len(window), produce, known, how.strict)
+    return ThreadedReader(info, "images", len(window), produce, known, how.strict, seeks=True)
 
 
 def missing_numbers(names: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ def deinterlaced(frames: Iterator[VideoFrame], findings: Findings, wanted: bool)
                 else "interlaced: its combs were left (--deinterlace off)"
             )
             film.see(frame)
+            findings.chained = findings.chained or wanted
         if not wanted or (graph is None and not frame.interlaced_frame):
             yield frame
             continue

@@ -30,6 +30,7 @@ def pyav_reader(
     how: ReadSettings,
     reason: str,
     known: Findings | None = None,
+    seeks: bool = False,
 ) -> ThreadedReader:
     """Read `info.path`.
 
@@ -40,6 +41,7 @@ def pyav_reader(
         how: what to do about damage and interlacing.
         reason: why PyAV, for `decoder`.
         known: what was found on opening.
+        seeks: whether the window may begin anywhere.
     """
 
     def produce(batch: int, findings: Findings) -> Generator[Clip, None, None]:
@@ -49,7 +51,7 @@ def pyav_reader(
         return stored_clips_of(_whole(info, timeline, window, how, findings), info, batch, findings)
 
     stored = produce_stored if storable(info) else None
-    return ThreadedReader(info, f"pyav ({reason})", len(window), produce, known, how.strict, stored)
+    return ThreadedReader(info, f"pyav ({reason})", len(window), produce, known, how.strict, stored, seeks)
 
 
 def pyav_clips(

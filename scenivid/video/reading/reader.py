@@ -63,6 +63,11 @@ class VideoReader(Protocol):
         """`clips` as the file stores them, where that is 8 bits of 4:2:0."""
         ...
 
+    @property
+    def seeks(self) -> bool:
+        """Whether another reader may begin after the frames that came so far, and give the same ones."""
+        ...
+
     def close(self) -> None:
         """Stop threads and release the file; safe to call twice."""
         ...
@@ -86,6 +91,7 @@ class ThreadedReader:
         known: Findings | None = None,
         strict: bool = False,
         produce_stored: Callable[[int, Findings], Generator[StoredClip, None, None]] | None = None,
+        seeks: bool = False,
     ) -> None:
         """
         Args:
@@ -97,6 +103,7 @@ class ThreadedReader:
             known: what was found on opening.
             strict: damage is an error.
             produce_stored: the same for clips as the file stores them, where that can be had.
+            seeks: whether `open_video` heeds `at` for this source.
         """
         self._info = info
         self._decoder = decoder
@@ -104,7 +111,7 @@ class ThreadedReader:
         self._produce = produce
         self._produce_stored = produce_stored
         self._known = known or Findings(info.path)
-        self._strict = strict
+        self._strict, self._seeks = strict, seeks
         self._findings = self._known
         self._ahead: ReadAhead[Clip] | ReadAhead[StoredClip] | None = None
 
@@ -156,6 +163,12 @@ class ThreadedReader:
             yield from ahead
         finally:
             ahead.close()
+
+    @property
+    def seeks(self) -> bool:
+        """Whether another reader may begin after the frames that came so far."""
+        found = self._findings
+        return self._seeks and not found.chained and not found.frames_lost
 
     def close(self) -> None:
         """Stop and join the thread; safe to call twice."""

@@ -34,6 +34,15 @@ class Encoding:
     notes: tuple[str, ...] = ()
     """What differs from the source, in words."""
 
+    def threads(self, height: int) -> int:
+        """Threads of the encoder; 0 leaves them to it.
+
+        Where the bytes depend on them, it must not be the machine that decides.
+        """
+        if self.encoder == "libx264":
+            return max(2, min(12, round(height / 180)))
+        return 3 if self.encoder == "libx265" else 0
+
     @property
     def restartable(self) -> bool:
         """Whether pieces of several encoders make one track: not where packets are more than their bytes."""

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 from av.container import OutputContainer
@@ -66,6 +67,7 @@ class FileWriter:
         self.notes = list(encoding.notes)
         self._target, self._info, self._container, self._overwrite = target, info, container, overwrite
         self._trimmed, self._duration, self._unit = bool(start), duration, unit
+        self._whole = work is None or work.whole
         self._frames, self._tags = FrameMaker(encoding, tags, info.alpha), tags
         self.stored = layout_of(encoding, tags)
         self._palette = (
@@ -75,6 +77,8 @@ class FileWriter:
         try:
             origin = self._origin(tracks)
             ticks = Ticks(unit, container.tick, origin, info.rate_hz)
+            if work is not None and work.ticks is not None:
+                ticks.restore(work.ticks)
             begin = info.start + start if start else None
             end = (begin or info.start) + duration if duration is not None else None
             first = info.start if begin is None else begin
@@ -139,8 +143,18 @@ class FileWriter:
                 self._muxer.mux(self._direct.encode(shown, pts, length))
             self._muxer.copy(pts, self._window())
 
+    @property
+    def ticks(self) -> dict[str, Any]:
+        """See `VideoWriter.ticks`."""
+        return self._ticks.state()
+
+    @property
+    def restartable(self) -> bool:
+        """See `VideoWriter.restartable`."""
+        return self._pieces is not None
+
     def skip(self, clip: Clip | StoredClip) -> None:
-        """Pass over frames that pieces hold already; see `VideoWriter.skip`."""
+        """Pass over frames that somebody else encodes; see `VideoWriter.skip`."""
         assert self._pieces is not None
         for pts, length in zip(clip.pts, clip.durations or (None,) * len(clip), strict=True):
             self._pieces.skip(pts, length)
@@ -159,7 +173,7 @@ class FileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is not None:
+            if kind is not None or not self._whole:
                 self._muxer.abandon()
                 return
             try:
@@ -249,6 +263,7 @@ def _add_picture(
     context.width, context.height, context.pix_fmt = info.width, info.height, encoding.pix_fmt
     context.sample_aspect_ratio = info.sample_aspect
     context.thread_type = av.codec.context.ThreadType.AUTO  # PyAV's default makes x264 cut frames into slices
+    context.thread_count = encoding.threads(info.height)
     if encoding.codec == "hevc" and container.exact_end:
         context.codec_tag = "hvc1"  # the only one that QuickTime plays
     tag(context, tags)

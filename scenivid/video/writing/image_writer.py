@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import torch
@@ -15,7 +16,8 @@ from scenivid.frames import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
-from scenivid.video.writing.picture.pieces import Piece, WorkPlace
+from scenivid.video.writing.one_go import InOneGo
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 from scenivid.video.writing.pictures import over_black
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
@@ -40,25 +42,43 @@ class FolderWriter:
         self.notes = _notes(info)
         self._target, self._info, self._overwrite = target, info, overwrite
         self._names = _names(info)
-        self._count = 0
+        self._count = 0 if work is None else work.frames
         if target.is_dir():
             _only_frames(target)
-        self._own, self._kept = work is None, 0
+        self._fresh: list[Path] = []
+        """Written, and perhaps not yet on the disk."""
+        self._own, self._kept = work is None, self._count
+        self._whole = work is None or work.whole
         self._pieces = 0 if work is None else len(work.pieces)
         if work is None:
             self._part = aside.make_folder(target)
         else:
-            self._part = work.folder / "frames"
+            self._part = work.frames_folder or work.folder / "frames"
             with aside.writing(target):
                 self._part.mkdir(exist_ok=True)
 
+    @property
+    def restartable(self) -> bool:
+        """See `VideoWriter.restartable`."""
+        return True
+
+    @property
+    def ticks(self) -> dict[str, Any]:
+        """A folder knows no time."""
+        return {}
+
     def skip(self, clip: Clip | StoredClip) -> None:
-        """Pass over frames that are there already; see `VideoWriter.skip`."""
+        """Pass over frames that somebody else writes; see `VideoWriter.skip`."""
         self._count += len(clip)
         self._kept = self._count
 
     def end_piece(self) -> Piece | None:
         """Count what was written since the last piece; see `VideoWriter.end_piece`."""
+        with aside.writing(self._target):
+            for path in self._fresh:
+                with path.open("rb+") as file:
+                    sync(file)
+        self._fresh = []
         frames, self._kept = self._count - self._kept, self._count
         self._pieces += 1
         return Piece(self._pieces - 1, frames) if frames else None
@@ -74,8 +94,9 @@ class FolderWriter:
             if self._names:
                 # A trimmed folder starts in the middle: the time tells which file this frame was.
                 name = self._names[round((pts - self._info.start) * self._info.rate_hz)]
+            self._fresh.append(self._part / f"{name}.png")
             with aside.writing(self._target):
-                (self._part / f"{name}.png").write_bytes(encoded(pixels, alpha, ".png"))
+                self._fresh[-1].write_bytes(encoded(pixels, alpha, ".png"))
 
     def __enter__(self) -> FolderWriter:
         return self
@@ -84,7 +105,7 @@ class FolderWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self._whole:
                 if not self._count:
                     raise OutputError(f"{self._target} can't be written: the source gave no frame")
                 aside.publish(self._part, self._target, self._overwrite)
@@ -98,7 +119,7 @@ class FolderWriter:
                 aside.discard(self._part)  # there no more once published
 
 
-class StillWriter:
+class StillWriter(InOneGo):
     """Writes the one frame of a still image as an image; see `VideoWriter`."""
 
     def __init__(self, target: Path, info: VideoInfo, overwrite: bool) -> None:
@@ -123,13 +144,6 @@ class StillWriter:
             self.notes.append(f"{self._suffix} can't hold transparency: it was laid on black")
         self._target, self._overwrite = target, overwrite
         self._part = aside.make_file(target)
-
-    def skip(self, clip: Clip | StoredClip) -> None:
-        """Nothing is ever there already."""
-
-    def end_piece(self) -> Piece | None:
-        """One picture has no pieces."""
-        return None
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Write the picture; see `VideoWriter.write`."""

@@ -17,7 +17,7 @@ from scenivid.video.color import bits
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding
 from scenivid.video.writing.image_writer import encoded, left_out
-from scenivid.video.writing.picture.pieces import Piece
+from scenivid.video.writing.one_go import InOneGo
 from scenivid.video.writing.pictures import FrameMaker, layout_of, matching_tags, stored_frames
 from scenivid.video.writing.sinks import Sink
 
@@ -29,7 +29,7 @@ _LIMIT = Fraction(1, 2)
 """Of a frame's length, by which frames may be off their rate without a word."""
 
 
-class _Streamed:
+class _Streamed(InOneGo):
     """What writers of streams share."""
 
     def __init__(self, sink: Sink, info: VideoInfo, why: str) -> None:
@@ -37,13 +37,6 @@ class _Streamed:
         self.notes = left_out(info, why)
         self._count, self._uneven = 0, False
         self._first = info.start
-
-    def skip(self, clip: Clip | StoredClip) -> None:
-        """Nothing is ever there already."""
-
-    def end_piece(self) -> Piece | None:
-        """A stream is written in one go."""
-        return None
 
     def _see(self, clip: Clip | StoredClip) -> None:
         """Notice frames that don't come at the rate that the stream gives them."""

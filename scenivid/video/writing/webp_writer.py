@@ -15,7 +15,7 @@ from scenivid.frames import Clip, StoredClip
 from scenivid.video import webp
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.image_writer import encoded, left_out
-from scenivid.video.writing.picture.pieces import Piece
+from scenivid.video.writing.one_go import InOneGo
 from scenivid.video.writing.picture.ticks import Ticks
 
 _MILLISECOND = Fraction(1, 1000)
@@ -25,7 +25,7 @@ _LARGEST = 2**32 - 2
 """Bytes of a file, whose size is stored in 32 bits."""
 
 
-class WebpWriter:
+class WebpWriter(InOneGo):
     """Writes frames with their transparency and their times, in milliseconds; see `VideoWriter`."""
 
     def __init__(self, target: Path, info: VideoInfo, crf: float | None, overwrite: bool) -> None:
@@ -64,13 +64,6 @@ class WebpWriter:
         except BaseException:
             aside.discard(self._part)
             raise
-
-    def skip(self, clip: Clip | StoredClip) -> None:
-        """Nothing is ever there already."""
-
-    def end_piece(self) -> Piece | None:
-        """A moving picture is made in one go."""
-        return None
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""

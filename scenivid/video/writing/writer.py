@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -66,8 +66,18 @@ class VideoWriter(Protocol):
         """What could not be kept, in sentences; complete once `with` is left."""
         ...
 
+    @property
+    def restartable(self) -> bool:
+        """Whether the output is made of pieces, so that it can be taken up again and made in parts."""
+        ...
+
+    @property
+    def ticks(self) -> dict[str, Any]:
+        """Where in the output's time it is, as plain values: see `WorkPlace.ticks`."""
+        ...
+
     def skip(self, clip: Clip | StoredClip) -> None:
-        """Pass over frames that finished pieces hold already; only before the first `write`."""
+        """Pass over frames that somebody else writes."""
         ...
 
     def end_piece(self) -> Piece | None:

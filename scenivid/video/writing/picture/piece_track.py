@@ -41,7 +41,7 @@ class PieceTrack:
         """
         Args:
             folder: for the pieces.
-            done: those that are there already.
+            done: those that are there already, in order.
             add_picture: opens an encoder.
             muxer: FFmpeg's name of the container that the packets are for.
             unit: seconds a tick of frames and packets.
@@ -52,7 +52,7 @@ class PieceTrack:
         self._encoder: _Encoder | None = None
 
     def skip(self, pts: Fraction, length: Fraction | None) -> None:
-        """Pass over a frame that a piece holds already."""
+        """Pass over a frame that somebody else encodes."""
         self.ticks.take_length(self.ticks.add(pts, length))
 
     def encode(self, frame: VideoFrame, pts: Fraction, length: Fraction | None) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,8 @@ class Piece:
     """Size of its data."""
     sha256: str = ""
     """Of its data; empty where the frames are files of their own."""
+    place: str = ""
+    """Folder that it is in, below the one for all pieces."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class WorkPlace:
 
     folder: Path
     pieces: tuple[Piece, ...] = ()
+    frames: int = 0
+    """How many frames come before those that will be written."""
+    ticks: Mapping[str, Any] | None = None
+    """`Ticks.state` after those; None at the beginning."""
+    frames_folder: Path | None = None
+    """Where the files of a folder of frames are kept; None for a folder in `folder`."""
+    whole: bool = True
+    """Leaving `with` finishes the output; else only pieces are made."""
 
 
 class PieceWriter:
@@ -45,7 +55,8 @@ class PieceWriter:
 
     def __init__(self, folder: Path, number: int) -> None:
         self._number = number
-        self._data, self._index = _data(folder, number), _index(folder, number)
+        piece = Piece(number, 0)
+        self._data, self._index = _data(folder, piece), _index(folder, piece)
         self._file = self._data.open("wb")
         self._digest = hashlib.sha256()
         self._rows: list[tuple[int, int, bool]] = []
@@ -95,9 +106,9 @@ def read_index(folder: Path, piece: Piece) -> Stored:
         OutputError: it is damaged.
     """
     try:
-        rows = json.loads(_index(folder, piece.number).read_text(encoding="utf-8"))
+        rows = json.loads(_index(folder, piece).read_text(encoding="utf-8"))
         sizes, pts, keys = zip(*rows, strict=True)
-        whole = sum(sizes) == piece.bytes == _data(folder, piece.number).stat().st_size
+        whole = sum(sizes) == piece.bytes == _data(folder, piece).stat().st_size
     except (OSError, ValueError, TypeError) as exc:
         raise _damaged(folder, exc) from exc
     if not whole or len(rows) != piece.frames:
@@ -112,7 +123,7 @@ def read_packets(folder: Path, piece: Piece) -> Iterator[Packet[Any]]:
         OutputError: it is damaged.
     """
     stored, digest = read_index(folder, piece), hashlib.sha256()
-    with _data(folder, piece.number).open("rb") as file:
+    with _data(folder, piece).open("rb") as file:
         for size, pts, key in zip(stored.sizes, stored.pts, stored.keys, strict=True):
             content = file.read(size)
             digest.update(content)
@@ -129,12 +140,12 @@ def sync(file: IO[Any]) -> None:
     os.fsync(file.fileno())
 
 
-def _data(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.data"
+def _data(folder: Path, piece: Piece) -> Path:
+    return folder / piece.place / f"{piece.number:06d}.data"
 
 
-def _index(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.json"
+def _index(folder: Path, piece: Piece) -> Path:
+    return folder / piece.place / f"{piece.number:06d}.json"
 
 
 def _damaged(folder: Path, why: object) -> OutputError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 
 class Ticks:
@@ -60,6 +62,22 @@ class Ticks:
     def take_length(self, tick: int) -> int:
         """How many ticks the frame at `tick` is shown; asked once, after the next frame was added."""
         return self._lengths.pop(tick, self._last_length)
+
+    def state(self) -> dict[str, Any]:
+        """How far it is, as plain values."""
+        return {
+            "exact": self.exact,
+            "first": None if self.first is None else str(self.first),
+            "count": self.count,
+            "shift": str(self.shift),
+            "places": [self._start, self._last, self._last_length],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.exact, self.count, self.shift = state["exact"], state["count"], Fraction(state["shift"])
+        self.first = None if state["first"] is None else Fraction(state["first"])
+        self._start, self._last, self._last_length = state["places"]
 
     @property
     def last_length(self) -> int:

@@ -1,0 +1,53 @@
+"""Styles that stay in memory between the runs of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+
+from scenivid.cores import Threads
+from scenivid.engine.settings import StylizeSettings
+from scenivid.styles.engines.choice import with_engine
+from scenivid.styles.stylizer import Stylizer
+from scenivid.styles.zoo import load_style
+
+T = TypeVar("T")
+_MOST = 4
+
+
+class Loaded:
+    """What was loaded last; for one run at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], object] = {}
+
+    def style(self, settings: StylizeSettings, device: torch.device) -> Stylizer:
+        """`load_style` for these settings.
+
+        Raises:
+            CheckpointError, ConfigError, DependencyError: as `load_style`.
+        """
+        key = (settings.style, str(device), settings.precision, settings.strength, settings.onnx)
+        return self._once(
+            key,
+            lambda: load_style(
+                settings.style, device, settings.precision, strength=settings.strength, onnx=settings.onnx
+            ),
+        )
+
+    def with_engine(
+        self, stylizer: Stylizer, wanted: str, size: tuple[int, int], threads: Threads, notes: list[str]
+    ) -> tuple[Stylizer, str]:
+        """`with_engine` of `styles.engines.choice`; a network in an engine is kept too."""
+        key = (id(stylizer), wanted, size, threads)
+        kept = self._once(key, lambda: (stylizer, *with_engine(stylizer, wanted, size, threads, notes)))
+        return kept[1:]
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            while len(self._kept) >= _MOST:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = make()
+        return cast(T, self._kept[key])
