@@ -33,6 +33,7 @@ __all__ = [
     "resolved",
     "still",
     "stylize",
+    "stylize_with",
 ]
 
 
@@ -67,7 +68,6 @@ def stylize(
     settings: StylizeSettings,
     progress: Progress | None = None,
     stylizer: Stylizer | None = None,
-    loaded: Loaded | None = None,
 ) -> Report:
     """Stylize a video file or a folder of frames into a video file or a folder of frames.
 
@@ -75,7 +75,6 @@ def stylize(
         source: a file, a folder, a named pipe, or `-` for the standard input.
         output: a file, a folder, or `-` for the standard output.
         stylizer: used in place of `settings.style`.
-        loaded: styles from runs before, and for runs to come.
 
     Raises:
         InputError: the source can't be read.
@@ -83,6 +82,18 @@ def stylize(
         CheckpointError: the style or the flow weights can't be loaded.
         ConfigError: settings that don't go together.
     """
+    return stylize_with(Loaded(), source, output, settings, progress, stylizer)
+
+
+def stylize_with(
+    loaded: Loaded,
+    source: Path,
+    output: Path,
+    settings: StylizeSettings,
+    progress: Progress | None = None,
+    stylizer: Stylizer | None = None,
+) -> Report:
+    """`stylize` with styles from runs before, which are kept for runs to come."""
     began = time.perf_counter()
     piped = is_standard_output(output)
     if settings.resume and (piped or str(source) == "-"):
