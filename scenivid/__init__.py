@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from scenivid.flow.estimators import FlowEstimator, open_estimator
     from scenivid.frames import Clip, Layout, StoredClip
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
-    from scenivid.styles.onnx_style import OnnxOptions
+    from scenivid.styles.onnx_options import OnnxOptions
     from scenivid.styles.stylizer import Stylizer
     from scenivid.styles.zoo import load_style
     from scenivid.temporal.steady import Memory, steady
@@ -66,7 +66,7 @@ _NAMES = {
     "frames": "Clip Layout StoredClip",
     "batch.jobs": "Job Result find_jobs run_jobs",
     "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
-    "styles.onnx_style": "OnnxOptions",
+    "styles.onnx_options": "OnnxOptions",
     "styles.stylizer": "Stylizer",
     "styles.zoo": "load_style",
     "temporal.steady": "Memory steady",

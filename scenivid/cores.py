@@ -14,7 +14,8 @@ os.environ.setdefault(
 )  # read once, as torch loads: threads that spin starve others
 
 import cv2
-import torch
+
+from scenivid.lazy import torch
 
 _TRIM, _MMAP, _ARENAS = -1, -3, -8
 """glibc's M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX."""
@@ -59,14 +60,17 @@ def available() -> int:
 @contextlib.contextmanager
 def set_up(threads: Threads) -> Iterator[None]:
     """Give torch and OpenCV their threads and keep freed memory, and put all back afterwards."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(threads.each)
+    loaded = "torch" in sys.modules
+    before = torch.get_num_threads() if loaded else 1, cv2.getNumThreads()
+    if loaded:
+        torch.set_num_threads(threads.each)
     cv2.setNumThreads(threads.filters)
     _tell_malloc(_FRAME_MEMORY)
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
+        if loaded:
+            torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
         _tell_malloc(_USUAL_MEMORY)
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from scenivid.flow.consistency import shrink, working_size
 from scenivid.frames import Clip, to_float, to_pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Image = NDArray[np.uint8]
 Thumb = NDArray[np.float32]
@@ -69,11 +71,15 @@ class CutDetector:
 
     def cuts(self, clip: Clip) -> list[bool]:
         """True for each frame of `clip` that begins a shot; the first frame ever does."""
-        return [self._is_cut(frame[None]) for frame in clip.pixels]
+        return [self.is_cut(thumbnail(frame[None])) for frame in clip.pixels]
 
-    def _is_cut(self, pixels: Tensor) -> bool:
-        small = shrink(to_float(pixels), working_size(pixels.shape[-2], pixels.shape[-1], SIDE))
-        image = np.ascontiguousarray(to_pixels(small)[0].permute(1, 2, 0).flip(-1).numpy())
+    def is_cut(self, image: Image) -> bool:
+        """The same for one frame that is small already.
+
+        Args:
+            image: blue, green and red, [h, w, 3], its longer side about `SIDE` pixels, or less where the
+                frame has less; kept, so don't change it afterwards.
+        """
         seen = self._look(image)
         begins = self._count == 0 or _begins_shot(seen, list(self._past))
         self._past.append(seen)
@@ -111,6 +117,12 @@ class CutDetector:
         thumb = cv2.resize(grey, _THUMB[::-1], interpolation=cv2.INTER_AREA) / np.float32(255)
         fine = (thumb - cv2.GaussianBlur(thumb, (0, 0), _SMOOTH)).astype(np.float32)
         return _Seen(fine, score, float(thumb.std()))
+
+
+def thumbnail(pixels: Tensor) -> Image:
+    """[1, 3, H, W] as the detector wants it."""
+    small = shrink(to_float(pixels), working_size(pixels.shape[-2], pixels.shape[-1], SIDE))
+    return np.ascontiguousarray(to_pixels(small)[0].permute(1, 2, 0).flip(-1).numpy())
 
 
 def _content_score(one: Image, other: Image) -> float:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache
 from pathlib import Path
 
-import torch
-
 from scenivid.errors import ConfigError
+from scenivid.lazy import torch
 
 _ASSUMED = 4 << 30
 """Bytes of free memory where the system doesn't say."""
+
+
+def is_cpu(name: str) -> bool:
+    """Whether a device called so is the CPU, told without loading torch where that is certain."""
+    return name == "cpu" or (name == "auto" and not _may_have_cuda())
 
 
 def resolve_device(name: str) -> torch.device:
@@ -78,6 +84,11 @@ def free_memory(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "xpu" and hasattr(torch.xpu, "mem_get_info"):
         return int(torch.xpu.mem_get_info(device)[0])
+    return available_memory()
+
+
+def available_memory() -> int:
+    """Bytes that the system says this machine still has."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
@@ -91,3 +102,15 @@ def _cpu_multiplies_bf16() -> bool:
         return False
     questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)
+
+
+@cache
+def _may_have_cuda() -> bool:
+    """Whether the driver of a GPU that torch might use is here: NVIDIA's, or ROCm's."""
+    for name in ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so"):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False

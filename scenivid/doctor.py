@@ -177,7 +177,7 @@ def _raft() -> tuple[bool, str]:
 
 
 def _folder() -> tuple[bool, str]:
-    from scenivid.styles.published import models_dir
+    from scenivid.styles.places import models_dir
 
     path = models_dir()
     parent = next(folder for folder in (path, *path.parents) if folder.exists())
@@ -187,7 +187,7 @@ def _folder() -> tuple[bool, str]:
 
 def _left_overs(folders: Sequence[Path]) -> tuple[bool, str]:
     from scenivid.aside import left_over
-    from scenivid.styles.published import models_dir
+    from scenivid.styles.places import models_dir
 
     walks = (os.walk(folder) for folder in (*folders, models_dir()))
     places = islice((Path(place) for walk in walks for place, _, _ in walk), _MOST_FOLDERS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-_SCALE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+from scenivid.lazy import functional, torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class Clip:
     it, but black where it is 0: colour that nobody sees stays unseen."""
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype not in _SCALE:
+        if self.pixels.dtype not in (torch.uint8, torch.uint16):
             raise TypeError(f"pixels must be uint8 or uint16, got {self.pixels.dtype}")
         if self.pixels.ndim != 4 or self.pixels.shape[1] != 3 or self.pixels.shape[0] != len(self.pts):
             raise ValueError(f"pixels {tuple(self.pixels.shape)} don't fit {len(self.pts)} pts")
@@ -64,10 +67,10 @@ class Layout:
 class StoredClip:
     """Consecutive frames as files store them: 8 bits, 4:2:0."""
 
-    luma: Tensor
-    """uint8, [T, H, W], H and W even, on the CPU."""
-    chroma: Tensor
-    """Cb and Cr, uint8, [T, 2, H/2, W/2]."""
+    luma: NDArray[np.uint8]
+    """[T, H, W], H and W even."""
+    chroma: NDArray[np.uint8]
+    """Cb and Cr, [T, 2, H/2, W/2]."""
     layout: Layout
     pts: tuple[Fraction, ...]
     """As in `Clip`."""
@@ -76,7 +79,7 @@ class StoredClip:
     def __post_init__(self) -> None:
         count, height, width = self.luma.shape
         if self.chroma.shape != (count, 2, height // 2, width // 2) or height % 2 or width % 2:
-            raise ValueError(f"chroma {tuple(self.chroma.shape)} doesn't fit luma {tuple(self.luma.shape)}")
+            raise ValueError(f"chroma {self.chroma.shape} doesn't fit luma {self.luma.shape}")
         if count != len(self.pts):
             raise ValueError(f"{count} frames don't fit {len(self.pts)} pts")
 
@@ -101,12 +104,17 @@ class Padding:
 
 def to_float(pixels: Tensor) -> Tensor:
     """Integer pixels to float32 in [0, 1], same shape and device."""
-    return pixels.to(torch.float32) / _SCALE[pixels.dtype]
+    return pixels.to(torch.float32) / _scale(pixels.dtype)
 
 
-def to_pixels(image: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
-    """Float in [0, 1] (values outside are clamped) to integers of `dtype`, rounded to nearest."""
-    scaled = image.float().clamp(0, 1).mul(_SCALE[dtype]).round_()
+def to_pixels(image: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Float in [0, 1] (values outside are clamped) to integers of `dtype`, rounded to nearest.
+
+    Args:
+        dtype: torch.uint8 or torch.uint16; None for the former.
+    """
+    dtype = dtype or torch.uint8
+    scaled = image.float().clamp(0, 1).mul(_scale(dtype)).round_()
     if dtype is torch.uint16:  # torch converts float to uint16 only through int32 on some devices
         return scaled.to(torch.int32).to(torch.uint16)
     return scaled.to(dtype)
@@ -132,10 +140,14 @@ def pad(image: Tensor, multiple: int) -> tuple[Tensor, Padding]:
     if not (padding.bottom or padding.right):
         return image, padding
     mode = "reflect" if padding.bottom < height and padding.right < width else "replicate"
-    return F.pad(image, (0, padding.right, 0, padding.bottom), mode=mode), padding
+    return functional.pad(image, (0, padding.right, 0, padding.bottom), mode=mode), padding
 
 
 def unpad(image: Tensor, padding: Padding) -> Tensor:
     """Undo `pad`."""
     height, width = image.shape[-2:]
     return image[..., : height - padding.bottom, : width - padding.right]
+
+
+def _scale(dtype: torch.dtype) -> float:
+    return 255.0 if dtype is torch.uint8 else 65535.0

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from functools import cache
+from typing import TYPE_CHECKING
+
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_INK = 0.6
 """Where a style doesn't say how dark its lines are."""
@@ -26,9 +31,15 @@ def compose(flat: Tensor, line: Tensor, ink: float = DEFAULT_INK) -> Tensor:
     Returns:
         RGB in [0, 1], the shape of `flat`. `flat` itself where `line` or `ink` is 0.
     """
-    tint = torch.tensor(TINT, dtype=flat.dtype, device=flat.device)[:, None, None]
+    tint = _tint(flat.dtype, flat.device)
     amount = (ink * line).clamp(0, 1)
     return flat * (1 - amount * (1 - tint - LOCAL * flat))
+
+
+@cache
+def _tint(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`TINT`, [3, 1, 1]; copied to a device once, since a copy from the host waits for it."""
+    return torch.tensor(TINT, dtype=dtype, device=device)[:, None, None]
 
 
 def inked(styled: Tensor, ink: float | None = None) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,14 +15,9 @@ from torch import Tensor
 from scenivid import colour
 from scenivid.flow.filters import luma
 from scenivid.styles import finish as room
-from scenivid.styles.finish import (
-    GuideStats,
-    at_painting_size,
-    finish,
-    finish_line,
-    finish_plane,
-    painting_size,
-)
+from scenivid.styles import finish_planes as planes
+from scenivid.styles.finish import at_painting_size, finish, finish_line
+from scenivid.styles.finish_planes import Bands, GuideStats, LineEnlarger, finish_plane, painting_size
 
 
 @pytest.mark.parametrize(
@@ -135,3 +133,28 @@ def test_shrinking_is_the_mean_of_areas() -> None:
     assert (at_painting_size(pixels, (4, 6)) - wanted).abs().max() < 0.6 / 255
     deep = pixels.to(torch.int32).mul(257).to(torch.uint16)
     assert (at_painting_size(deep, (4, 6)) - wanted).abs().max() < 0.01 / 255
+
+
+@pytest.mark.parametrize("size", [(540, 960), (720, 1280), (1080, 1920), (541, 963)])
+def test_bands_are_parts_of_the_whole_enlargement(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planes, "_BAND", 12_000)
+    small = np.random.default_rng(0).random((270, 480), np.float32)
+    whole = cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
+    bands = Bands(small.shape, size)
+    rows = list(bands)
+    assert rows[0].start == 0 and rows[-1].stop == size[0]
+    assert all(one.stop == other.start for one, other in pairwise(rows))
+    assert len(rows) > 5 or size == (541, 963)
+    for part in rows:
+        assert np.abs(bands.enlarged(small, part) - whole[part]).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(45, 80), (90, 160), (180, 320)])
+def test_lines_of_planes_are_the_lines_of_tensors(size: tuple[int, int]) -> None:
+    line = (texture(45, 80, grain=4)[:, :1] * 3 - 1.5).clamp(0, 1)
+    wanted = finish_line(line, size)[0, 0].numpy()
+    lines = LineEnlarger(line[0, 0].numpy(), size)
+    for rows in lines.bands:
+        assert np.abs(lines[rows] - wanted[rows]).max() < 1 / 255

@@ -21,6 +21,7 @@ LEVEL = {
     "devices": 1,
     "frames": 1,
     "ink": 1,
+    "lazy": 0,
     "signals": 1,
     "video": 2,
     "weights": 2,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 import scenivid
 
@@ -47,11 +48,12 @@ def _signatures(thing: Any) -> Iterator[Any]:
 
 def test_every_type_that_a_public_signature_names_is_public() -> None:
     public = [getattr(scenivid, name) for name in scenivid.__all__]
+    known = {"Tensor": torch.Tensor, **dict(zip(scenivid.__all__, public, strict=True))}
     hidden = {
         f"{where.__qualname__}: {kind.__module__}.{kind.__qualname__}"
         for thing in public
         for where in _signatures(thing)
-        for hint in typing.get_type_hints(where).values()
+        for hint in typing.get_type_hints(where, localns=known).values()
         for kind in _types(hint)
         if kind.__module__.startswith("scenivid.") and kind not in public
     }

@@ -21,7 +21,8 @@ from evaluate_style import CPU, load_photos
 from torch import Tensor
 
 from scenivid.ink import compose
-from scenivid.styles.finish import at_painting_size, finish, finish_line, painting_size
+from scenivid.styles.finish import at_painting_size, finish, finish_line
+from scenivid.styles.finish_planes import painting_size
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import find, load_style
 from scenivid.training.painter.filters import slope

@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from scenivid import cores
 from scenivid.cores import Threads, set_up
 from scenivid.engine import stages
-from scenivid.engine.lanes import tensors as tensor_lane
 from scenivid.engine.lanes.plan import Plan
 from scenivid.engine.lanes.plane_finish import Finish, as_wanted
 from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
-from scenivid.engine.lanes.tensors import Batch, rgb_of
 from scenivid.engine.loaded import Loaded
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
 from scenivid.frames import Clip, Layout, StoredClip
-from scenivid.styles.finish import painting_size
-from scenivid.styles.stylizer import LiteStylizer, Stylizer, blend_for
+from scenivid.lazy import torch
+from scenivid.styles.engines.graph_style import GraphStyle
+from scenivid.styles.finish_planes import painting_size
+from scenivid.styles.painter import Painter, TensorPainter
 from scenivid.styles.tiling import auto_tile
 
-_PAINTED_AT = 540
-"""Shorter side, in pixels, of the pictures that lite styles learnt from, where their card says nothing."""
+if TYPE_CHECKING:
+    from scenivid.engine.lanes.tensors import Batch
+    from scenivid.styles.stylizer import Stylizer
+
 _BATCH_PIXELS = 2**24
 """Painted at once on CUDA with `batch='auto'`: more gains nothing."""
 _MOST = 32
@@ -48,7 +48,7 @@ class Chain:
     batch: int
     """Frames in a part: 1 on the CPU, where more gain nothing and cost memory."""
     threads: Threads
-    device: torch.device
+    device: torch.device | str
     serial: bool
     settled: Mapping[str, Any] = field(default_factory=dict)
     """What 'auto' became, for the report."""
@@ -64,10 +64,10 @@ class Chain:
     def build(
         cls,
         settings: StylizeSettings,
-        device: torch.device,
+        device: torch.device | str,
         stylizer: Stylizer | None,
         size: tuple[int, int],
-        dtype: torch.dtype,
+        dtype: torch.dtype | None,
         notes: list[str],
         *,
         stored: Layout | None = None,
@@ -78,9 +78,10 @@ class Chain:
         """Load what the settings ask for; nothing is loaded that the result would not show.
 
         Args:
+            device: 'cpu' does without torch where it can.
             stylizer: used in place of `settings.style`.
             size: height and width of the frames.
-            dtype: of the pixels wanted, torch.uint8 or torch.uint16.
+            dtype: of the pixels wanted, torch.uint8 or torch.uint16; None where they go as files store them.
             notes: what stages have to tell the user is appended.
             stored: of the result, if frames come and go as files store them; None: they are RGB.
             tensors: whether frames go as whole tensors rather than planes; None: everywhere but on the CPU.
@@ -91,14 +92,18 @@ class Chain:
             CheckpointError: the style or the flow weights can't be loaded.
             ConfigError: settings that don't go together.
         """
+        on_cpu = str(device) == "cpu"
+        tensors = not on_cpu if tensors is None else tensors
         settled: dict[str, Any] = {"device": str(device), "flow": "none", "batch": 1, "tile": "none"}
         loaded = loaded or Loaded()
         if stylizer is not None and pieces is not None:  # who knows what it remembers across cuts
             pieces = replace(pieces, least=0)
+        style: Stylizer | GraphStyle | None = stylizer
         if stylizer is None and settings.style != "none" and settings.strength > 0:
-            stylizer = loaded.style(settings, device)
+            style = loaded.graph(settings) if on_cpu and not tensors else None
+            style = style or loaded.style(settings, torch.device(device))
         shots = Shots(pieces)
-        if stylizer is None or settings.strength == 0:
+        if style is None or settings.strength == 0:
             settled["paint"] = "none"
             passing = _PassOn(dtype, stored, shots)
             threads = cores.divide(False)
@@ -108,24 +113,21 @@ class Chain:
         estimator = None
         if settings.consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
-        small = painting_size(*size, _short_side(settings.paint, stylizer))
-        tensors = device.type != "cpu" if tensors is None else tensors
+        small = painting_size(*size, _short_side(settings.paint, style.paint_size))
         batch = _batch(settings.batch, small) if tensors else 1
         tile: int | str | None = settings.tile
         if tile == "auto":
-            tile = auto_tile(*small, batch, stylizer.bytes_per_pixel, device)
-        threads = cores.divide(isinstance(stylizer, LiteStylizer))
-        engine = "torch"
-        if device.type == "cpu" and not isinstance(tile, int):
-            with set_up(threads):
-                stylizer, engine = loaded.with_engine(stylizer, settings.engine, small, threads, notes)
+            place = None if isinstance(style, GraphStyle) else torch.device(device)
+            tile = auto_tile(*small, batch, style.bytes_per_pixel, place)
+        side = tile if isinstance(tile, int) else None
+        painter, threads, engine = _painter(style, settings.engine, small, side, on_cpu, notes, loaded)
         plan = Plan(
             size,
             small,
             settings.consistency,
-            blend_for(stylizer, settings.strength),
-            settings.ink if settings.ink is not None else stylizer.ink or 0.0,
-            tile if isinstance(tile, int) else None,
+            min(settings.strength / style.strength, 1.0),
+            settings.ink if settings.ink is not None else style.ink or 0.0,
+            side,
             settings.on_error,
             dtype,
             stored,
@@ -140,16 +142,18 @@ class Chain:
             "engine": engine,
         }
         depth = 1 if size[0] * size[1] > _LARGE else DEPTH
-        row: list[Stage]
         if tensors:
-            row = tensor_lane.lane(plan, stylizer, estimator, device, notes)
-        else:
-            row = [Look(plan, estimator), Paint(plan, stylizer, notes), Finish(plan)]
-            if plan.consistency > 0:
-                row.insert(2, Steady(plan))
-        scout = None if tensors else Look(replace(plan, consistency=0.0), None)
-        kind = Batch if tensors else Frame
-        return cls(row, batch, threads, device, settings.serial, settled, depth, kind, shots, scout)
+            from scenivid.engine.lanes import tensors as tensor_lane
+
+            assert isinstance(painter, TensorPainter)
+            row = tensor_lane.lane(plan, painter.stylizer, estimator, torch.device(device), notes)
+            kind: type[Frame] | type[Batch] = tensor_lane.Batch
+            return cls(row, batch, threads, device, settings.serial, settled, depth, kind, shots)
+        row = [Look(plan, estimator), Paint(plan, painter, notes), Finish(plan)]
+        if plan.consistency > 0:
+            row.insert(2, Steady(plan))
+        scout = Look(replace(plan, consistency=0.0), None)
+        return cls(row, batch, threads, device, settings.serial, settled, depth, shots=shots, scout=scout)
 
     def parts(
         self, clips: Iterable[Clip | StoredClip], first: int = 0
@@ -161,8 +165,10 @@ class Chain:
             first: number of the first frame, counted from 0.
         """
         try:
-            if self.kind is Batch:
-                yield from tensor_lane.batches(map(rgb_of, clips), first, self.batch, self.shots)
+            if self.kind is not Frame:
+                from scenivid.engine.lanes.tensors import batches, rgb_of
+
+                yield from batches(map(rgb_of, clips), first, self.batch, self.shots)
                 return
             for number, clip in enumerate(clips, first):
                 yield Frame(clip, number, Edges(mark_of(clip)))
@@ -178,7 +184,13 @@ class Chain:
     @contextmanager
     def running(self, parts: Iterable[Frame | Batch], watch: Stopwatch) -> Iterator[Iterator[Frame | Batch]]:
         """Send parts through the stages; see `stages.running`. Their `source` is then the finished clip."""
-        wrap = tensor_lane.on_streams(self.device) if self.kind is Batch else None
+        if self.kind is Frame:
+            with stages.running(parts, self.stages, watch, serial=self.serial, depth=self.depth) as results:
+                yield results
+            return
+        from scenivid.engine.lanes import tensors as tensor_lane
+
+        wrap = tensor_lane.on_streams(torch.device(self.device))
         with stages.running(
             parts, self.stages, watch, serial=self.serial, depth=self.depth, wrap=wrap
         ) as results:
@@ -219,7 +231,7 @@ class _PassOn(_Count):
 
     name = "finish"
 
-    def __init__(self, dtype: torch.dtype, stored: Layout | None, shots: Shots) -> None:
+    def __init__(self, dtype: torch.dtype | None, stored: Layout | None, shots: Shots) -> None:
         super().__init__(shots)
         self._dtype, self._stored = dtype, stored
 
@@ -228,12 +240,32 @@ class _PassOn(_Count):
         return replace(found, source=as_wanted(found.source, self._dtype, self._stored))
 
 
-def _short_side(wanted: int | str, stylizer: Stylizer) -> int | None:
+def _painter(
+    style: Stylizer | GraphStyle,
+    engine: str,
+    size: tuple[int, int],
+    tile: int | None,
+    on_cpu: bool,
+    notes: list[str],
+    loaded: Loaded,
+) -> tuple[Painter, Threads, str]:
+    """The style made for a size of frames, how many threads it has, and the engine's name."""
+    if isinstance(style, GraphStyle):
+        threads = cores.divide(True)
+        return loaded.painter(style, size, threads, tile), threads, "openvino"
+    from scenivid.styles.stylizer import stateless
+
+    threads, name = cores.divide(stateless(style)), "torch"
+    if on_cpu and tile is None:
+        with set_up(threads):
+            style, name = loaded.with_engine(style, engine, size, threads, notes)
+    return TensorPainter(style, tile), threads, name
+
+
+def _short_side(wanted: int | str, usual: int | None) -> int | None:
     if isinstance(wanted, int):
         return wanted
-    if wanted == "full":
-        return None
-    return stylizer.paint_size or (_PAINTED_AT if isinstance(stylizer, LiteStylizer) else None)
+    return None if wanted == "full" else usual
 
 
 def _batch(wanted: int | str, size: tuple[int, int]) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
-
-import torch
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from scenivid.cores import Threads
 from scenivid.engine.settings import StylizeSettings
-from scenivid.styles.engines.choice import with_engine
-from scenivid.styles.stylizer import Stylizer
-from scenivid.styles.zoo import load_style
+from scenivid.styles.engines.graph_style import GraphPainter, GraphStyle, graph_style
+from scenivid.styles.places import find_here
+
+if TYPE_CHECKING:
+    import torch
+
+    from scenivid.styles.stylizer import Stylizer
 
 T = TypeVar("T")
 _MOST = 4
@@ -23,12 +25,33 @@ class Loaded:
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], object] = {}
 
+    def graph(self, settings: StylizeSettings) -> GraphStyle | None:
+        """The style as OpenVINO runs it without torch, if that is possible and nothing else is asked for.
+
+        Raises:
+            CheckpointError: the file is damaged or none of ours.
+        """
+        path = find_here(settings.style)
+        if path is None or path.suffix != ".safetensors" or settings.engine not in ("auto", "openvino"):
+            return None
+        key = ("graph", settings.style, settings.precision, settings.strength)
+        return self._once(key, lambda: graph_style(path, settings.precision, settings.strength))
+
+    def painter(
+        self, style: GraphStyle, size: tuple[int, int], threads: Threads, tile: int | None
+    ) -> GraphPainter:
+        """`GraphStyle.painter`; a compiled network is kept too."""
+        key = (id(style), size, threads, tile)
+        return self._once(key, lambda: (style, style.painter(size, threads, tile)))[1]
+
     def style(self, settings: StylizeSettings, device: torch.device) -> Stylizer:
         """`load_style` for these settings.
 
         Raises:
             CheckpointError, ConfigError, DependencyError: as `load_style`.
         """
+        from scenivid.styles.zoo import load_style
+
         key = (settings.style, str(device), settings.precision, settings.strength, settings.onnx)
         return self._once(
             key,
@@ -41,6 +64,8 @@ class Loaded:
         self, stylizer: Stylizer, wanted: str, size: tuple[int, int], threads: Threads, notes: list[str]
     ) -> tuple[Stylizer, str]:
         """`with_engine` of `styles.engines.choice`; a network in an engine is kept too."""
+        from scenivid.styles.engines.choice import with_engine
+
         key = (id(stylizer), wanted, size, threads)
         kept = self._once(key, lambda: (stylizer, *with_engine(stylizer, wanted, size, threads, notes)))
         return kept[1:]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scenivid.engine.settings import StylizeSettings
-from scenivid.styles.zoo import find_here
+from scenivid.styles.places import find_here
 from scenivid.video.container import is_pipe
 from scenivid.video.reading.images import SUFFIXES
 

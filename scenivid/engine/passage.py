@@ -12,24 +12,27 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from scenivid.cores import set_up
-from scenivid.devices import resolve_device
+from scenivid.devices import is_cpu, resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.lanes.planes import Frame
-from scenivid.engine.lanes.tensors import Batch
 from scenivid.engine.loaded import Loaded
 from scenivid.engine.segments.work import Boundary, Work, piece_lengths
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import States, mark_of
 from scenivid.engine.stages import Stopwatch
 from scenivid.frames import Clip, StoredClip
-from scenivid.styles.stylizer import Stylizer
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer
+
+if TYPE_CHECKING:
+    from scenivid.engine.lanes.tensors import Batch
+    from scenivid.styles.stylizer import Stylizer
 
 AnyClip = Clip | StoredClip
 Progress = Callable[[int, int | None], None]
@@ -73,7 +76,7 @@ class Passage:
         self._work, self._source = work, source
         self._told: list[str] = []
         self._last = (Fraction(0), 0)
-        device = resolve_device(settings.device)
+        device = "cpu" if is_cpu(settings.device) else resolve_device(settings.device)
         with ExitStack() as undo:
             self._reader: VideoReader = self._open(work.at.last if work.at and work.at.seeks else None)
             undo.callback(lambda: self._reader.close())
@@ -93,13 +96,13 @@ class Passage:
                     output, info, wanted, start=settings.start, duration=settings.duration, work=work.place
                 )
             )
-            self._stored = reader.stores and device.type == "cpu" and self.writer.stored is not None
+            self._stored = reader.stores and str(device) == "cpu" and self.writer.stored is not None
             self._chain = Chain.build(
                 still(settings) if info.frames == 1 else settings,
                 device,
                 stylizer,
                 (info.height, info.width),
-                self.writer.dtype,
+                None if self._stored else self.writer.dtype,
                 self._told,
                 stored=self.writer.stored if self._stored else None,
                 pieces=piece_lengths(info.rate_hz),

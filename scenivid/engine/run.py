@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenivid import aside
 from scenivid.engine.loaded import Loaded
@@ -20,8 +20,7 @@ from scenivid.engine.passage import Passage, Progress, expected_frames, still
 from scenivid.engine.segments.work import Work, open_work
 from scenivid.engine.settings import StylizeSettings
 from scenivid.errors import ConfigError, InputError
-from scenivid.styles.onnx_style import OnnxOptions
-from scenivid.styles.stylizer import Stylizer
+from scenivid.styles.onnx_options import OnnxOptions
 from scenivid.video.writing.writer import is_standard_output
 
 __all__ = [
@@ -35,6 +34,9 @@ __all__ = [
     "stylize",
     "stylize_with",
 ]
+
+if TYPE_CHECKING:
+    from scenivid.styles.stylizer import Stylizer
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scenivid.cuts import CutDetector
+from scenivid.cuts import CutDetector, Image, thumbnail
 from scenivid.frames import Clip, StoredClip
 
 State = Mapping[str, NDArray[Any]]
@@ -79,9 +79,13 @@ class Shots:
 
     def see(self, picture: Clip) -> Seen:
         """The next frame, as the cut detector wants it."""
+        return self.look(thumbnail(picture.pixels))
+
+    def look(self, small: Image) -> Seen:
+        """The next frame, small as `CutDetector.is_cut` wants it."""
         long_enough = self._pieces is not None and self._count >= (self._pieces.least or self._pieces.most)
         before = self._cuts.state() if long_enough else None
-        return self._seen(self._cuts.cuts(picture)[0], before)
+        return self._seen(self._cuts.is_cut(small), before)
 
     def pass_by(self) -> Seen:
         """The next frame of a film whose shots make no difference."""
@@ -112,5 +116,5 @@ class Shots:
 
 def mark_of(clip: Clip | StoredClip) -> int:
     """A number that tells the last frame of `clip` from others: some rows tell bad decoding."""
-    plane = clip.luma[-1] if isinstance(clip, StoredClip) else clip.pixels[-1, 1]
-    return zlib.crc32(plane[::_ROWS].contiguous().numpy().tobytes())
+    plane = clip.luma[-1] if isinstance(clip, StoredClip) else clip.pixels[-1, 1].numpy()
+    return zlib.crc32(plane[::_ROWS].tobytes())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import enlarge, gradient_square, mean3, slope
 from scenivid.flow.warp import inside, resize_flow, warp
+from scenivid.lazy import functional as F
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scenivid.flow.estimators import FlowEstimator
 
 STILL_PX = 0.08
 """Flow below this is measurement noise: set to zero, so that still areas are never resampled."""
@@ -52,12 +55,20 @@ def estimate_motion(estimator: FlowEstimator | None, current: Tensor, previous: 
         backward = now.new_zeros(count, 2, *size)
         confidence = agreement(now, before, backward)
     else:
-        both = estimator(torch.cat((now, before)), torch.cat((before, now)))
-        scale = max(height, width) / max(size)
-        backward = settle(both[:count], STILL_PX / scale)
-        confidence = agreement(now, before, backward) * round_trip(backward, both[count:])
+        backward, forward = _both(estimator, now, before)
+        backward = settle(backward, STILL_PX * max(size) / max(height, width))
+        confidence = agreement(now, before, backward) * round_trip(backward, forward)
     confidence = enlarge(confidence, (height, width))
     return Motion(resize_flow(backward, (height, width)), confidence)
+
+
+def _both(estimator: FlowEstimator, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Flow from `now` to `before` and back, the estimator's own way if it has one."""
+    if hasattr(estimator, "both"):
+        backward, forward = estimator.both(now, before)
+        return backward, forward
+    fields = estimator(torch.cat((now, before)), torch.cat((before, now)))
+    return fields[: len(now)], fields[len(now) :]
 
 
 def working_size(height: int, width: int, long_side: int) -> tuple[int, int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from scenivid.errors import ConfigError
 from scenivid.flow.dis import Dis
-from scenivid.flow.raft import cached, embedded, load_raft
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _log = logging.getLogger(__name__)
 ESTIMATORS = ("auto", "raft-large", "raft-small", "dis", "none")
@@ -42,11 +42,14 @@ class FlowEstimator(Protocol):
         ...
 
 
-def open_estimator(name: str, device: torch.device, weights: Path | None = None) -> FlowEstimator | None:
+def open_estimator(
+    name: str, device: torch.device | str, weights: Path | None = None
+) -> FlowEstimator | None:
     """The estimator called `name`; None for 'none'.
 
-    'auto' never downloads: on CUDA raft-large if its weights are in torch's cache, else raft-small if
-    cached or embedded, else DIS; on the CPU always DIS. The choice is logged.
+    'auto' never downloads: on CUDA raft-large or raft-small if its published weights are in torch's cache,
+    else DIS; on the CPU always DIS. The embedded raft-small is never chosen: it is dearer than DIS and no
+    better. The choice is logged.
 
     Args:
         weights: file for raft-large or raft-small in place of the published weights.
@@ -60,20 +63,20 @@ def open_estimator(name: str, device: torch.device, weights: Path | None = None)
     if weights is not None and not name.startswith("raft"):
         raise ConfigError(f"flow weights belong to raft-large or raft-small, not to {name!r}")
     if name == "auto":
-        name = _choose(device)
+        name = _choose(str(device))
         _log.info("flow: %s on %s", name, device)
     if name == "none":
         return None
     if name == "dis":
         return Dis()
-    return load_raft(name, device, weights)
+    from scenivid.flow.raft import load_raft
+
+    return load_raft(name, torch.device(device), weights)
 
 
-def _choose(device: torch.device) -> str:
-    if device.type != "cuda":
+def _choose(device: str) -> str:
+    if not device.startswith("cuda"):
         return "dis"
-    if cached("raft-large"):
-        return "raft-large"
-    if cached("raft-small") or embedded("raft-small"):
-        return "raft-small"
-    return "dis"
+    from scenivid.flow.raft import cached
+
+    return next((name for name in ("raft-large", "raft-small") if cached(name)), "dis")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from scenivid.lazy import functional as F
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def luma(image: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
+from scenivid.flow.raft_steps import both_ways
 from scenivid.frames import to_signed
 from scenivid.weights.catalogue import RAFT_LARGE, RAFT_SMALL
 from scenivid.weights.published import load_published
@@ -21,30 +22,36 @@ _MULTIPLE = 8
 _SMALLEST = 128
 """Pixels: RAFT's fourth correlation level needs sides of 128 or more."""
 _UPDATES = 12
-_PAIRS_AT_ONCE = 32
-"""Pairs in one call; the correlation volume of a 640×360 pair takes 55 MB."""
+_PAIRS_AT_ONCE = 16
+"""Pairs in one call; both correlation volumes of a 384×216 pair take 14 MB."""
 
 
 class Raft:
     """RAFT flow with 12 updates, any number of pairs in one call."""
 
-    long_side = 640
+    long_side = 384
 
     def __init__(self, name: str, network: nn.Module) -> None:
         self.name = name
         self._network = network
 
-    @torch.no_grad()
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Flow from `first` to `second`, [N, 3, H, W] in [0, 1]: [N, 2, H, W] float32, same device."""
-        height, width = first.shape[-2:]
+        return self.both(first, second)[0]
+
+    @torch.no_grad()
+    def both(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow from `now` to `before` and from `before` to `now`, as above."""
+        height, width = now.shape[-2:]
         below = max(0, _SMALLEST - height) or -height % _MULTIPLE
         beside = max(0, _SMALLEST - width) or -width % _MULTIPLE
-        both = F.pad(torch.cat((first, second)).float(), (0, beside, 0, below), mode="replicate")
-        one, two = to_signed(both).chunk(2)
-        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(one), _PAIRS_AT_ONCE)]
-        flow = torch.cat([self._network(one[p], two[p], num_flow_updates=_UPDATES)[-1] for p in parts])
-        return flow[..., :height, :width].contiguous()
+        frames = F.pad(torch.cat((now, before)).float(), (0, beside, 0, below), mode="replicate")
+        one, two = to_signed(frames).chunk(2)
+        starts = range(0, len(one), _PAIRS_AT_ONCE)
+        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in starts]
+        fields = [both_ways(self._network, one[part], two[part], _UPDATES) for part in parts]
+        backward, forward = (torch.cat(some)[..., :height, :width] for some in zip(*fields, strict=True))
+        return backward.contiguous(), forward.contiguous()
 
 
 def load_raft(name: str, device: torch.device, weights: Path | None = None) -> Raft:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from scenivid.lazy import functional as F
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CUBIC = 0.55
 """-a of the cubic kernel; 0.5 is Catmull-Rom. At 0.55 the gain of a half-pixel shift is just below 1."""
@@ -49,8 +53,8 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = flow.shape[-2:]
     if (height, width) == size:
         return flow
-    scale = flow.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
-    return F.interpolate(flow, size, mode="bilinear", align_corners=False) * scale
+    u, v = F.interpolate(flow, size, mode="bilinear", align_corners=False).unbind(dim=1)
+    return torch.stack((u * (size[1] / width), v * (size[0] / height)), dim=1)
 
 
 def inside(flow: Tensor) -> Tensor:

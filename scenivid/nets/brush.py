@@ -7,12 +7,15 @@ becomes flat dabs, edges stay. Half the size is enough, since a network takes ed
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from scenivid.lazy import functional as F
+from scenivid.lazy import torch
 
-_HARDNESS, _EVEN = 1.5, 40000.0
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HARDNESS, EVEN = 1.5, 40000.0
 """Weight of a brush over which the variance is v: (1 + EVEN · v) ^ −HARDNESS."""
 
 
@@ -27,13 +30,10 @@ def dabbed(x: Tensor, radius: int) -> Tensor:
     small = F.avg_pool2d(x, 2)
     mean = _blur(small, radius)
     variance = _blur((small - mean).square().sum(1, keepdim=True), radius)
-    calm = (1 + _EVEN * variance) ** -_HARDNESS
-    offset, height, width = _offset(radius), *small.shape[-2:]
+    calm = (1 + EVEN * variance) ** -HARDNESS
+    offset, height, width = offset_of(radius), *small.shape[-2:]
     padded = F.pad(torch.cat([mean * calm, calm], 1), (offset,) * 4, mode="replicate")
-    turns = [
-        (round(offset * math.sin(t * math.pi / 4)), round(offset * math.cos(t * math.pi / 4)))
-        for t in range(8)
-    ]
+    turns = places_of(radius)
     total = torch.stack(
         [
             padded[..., offset + dy : offset + dy + height, offset + dx : offset + dx + width]
@@ -44,27 +44,37 @@ def dabbed(x: Tensor, radius: int) -> Tensor:
     return F.interpolate(flat, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def places_of(radius: int) -> list[tuple[int, int]]:
+    """Where the eight brushes of a pixel lie, (dy, dx), in pixels of the half-size picture."""
+    offset = offset_of(radius)
+    angles = [turn * math.pi / 4 for turn in range(8)]
+    return [(round(offset * math.sin(angle)), round(offset * math.cos(angle))) for angle in angles]
+
+
 def dab_reach(radius: int) -> int:
     """Farthest pixel, in rows or columns, that one of `dabbed` depends on (at most)."""
-    return 2 * (2 * _taps(radius) + _offset(radius) + 1) + 1
+    return 2 * (2 * taps_of(radius) + offset_of(radius) + 1) + 1
 
 
-def _sigma(radius: int) -> float:
+def sigma(radius: int) -> float:
+    """Of a brush, in pixels of the half-size picture."""
     return 0.21 * radius
 
 
-def _offset(radius: int) -> int:
+def offset_of(radius: int) -> int:
+    """How far a brush lies from its pixel, the same way."""
     return max(1, round(0.31 * radius))
 
 
-def _taps(radius: int) -> int:
-    return max(1, math.ceil(2 * _sigma(radius)))
+def taps_of(radius: int) -> int:
+    """Half the width of a brush's kernel, without its middle."""
+    return max(1, math.ceil(2 * sigma(radius)))
 
 
 def _blur(x: Tensor, radius: int) -> Tensor:
-    taps, channels = _taps(radius), x.shape[1]
+    taps, channels = taps_of(radius), x.shape[1]
     offsets = torch.arange(-taps, taps + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (offsets / _sigma(radius)) ** 2)
+    kernel = torch.exp(-0.5 * (offsets / sigma(radius)) ** 2)
     kernel = kernel / kernel.sum()
     padded = F.pad(x, (taps,) * 4, mode="replicate")
     rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

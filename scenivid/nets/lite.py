@@ -19,55 +19,16 @@ Channels are multiples of 8 and memory is channels-last, which is what matrix un
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn, no_grad, zeros
 
-from scenivid.errors import ConfigError
-from scenivid.nets.brush import dab_reach, dabbed
+from scenivid.nets.brush import dabbed
+from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, SLOPE, LiteParams, receptive_radius
 
-GENTLEST = 0.25
-"""Strength below which a network with a dial isn't asked: there, its picture is blended with the source."""
-BORDER = 16
-"""Pixels by which a frame is extended on every side, in eval mode."""
-_SLOPE = 0.1
-
-
-@dataclass(frozen=True)
-class LiteParams:
-    """Size of a Lite network."""
-
-    widths: tuple[int, int, int] = (64, 96, 128)
-    """Channels at 1/4, 1/8 and 1/16 of the size; multiples of 8."""
-    encode_blocks: tuple[int, int] = (1, 1)
-    """Residual blocks on the way down, at 1/4 and 1/8."""
-    middle_dilations: tuple[int, ...] = (1, 2)
-    """One residual block at 1/16 for each: the dilation of its first convolution."""
-    decode_blocks: tuple[int, int] = (2, 1)
-    """Residual blocks on the way up, at 1/4 and 1/8."""
-    head: int = 24
-    """Channels at 1/2; a multiple of 8."""
-    brush: int = 0
-    """Radius of the flat brush under the paint, in pixels; 0 is none, and grey in its place."""
-    line: bool = True
-    """Whether a line field is given as a fourth channel."""
-    dial: bool = False
-    """Whether the network can paint at less than full strength (see `Lite.at`)."""
-
-    def __post_init__(self) -> None:
-        for name in ("widths", "encode_blocks", "middle_dilations", "decode_blocks"):
-            object.__setattr__(self, name, tuple(int(value) for value in getattr(self, name)))
-        if len(self.widths) != 3 or len(self.encode_blocks) != 2 or len(self.decode_blocks) != 2:
-            raise ConfigError("lite: widths takes three numbers, encode_blocks and decode_blocks two each")
-        if any(width < 8 or width % 8 for width in (*self.widths, self.head)):
-            raise ConfigError(f"lite: widths {self.widths} and head {self.head} must be multiples of 8")
-        if not 0 <= self.brush <= 16:
-            raise ConfigError(f"lite: brush must be 0 to 16 pixels, got {self.brush}")
-        if min(*self.encode_blocks, *self.decode_blocks) < 0 or min(self.middle_dilations, default=1) < 1:
-            raise ConfigError("lite: block counts must be at least 0 and dilations at least 1")
+__all__ = ["BORDER", "GENTLEST", "Lite", "LiteParams", "receptive_radius"]
 
 
 class Block(nn.Module):
@@ -91,7 +52,7 @@ class Lite(nn.Module):
     is the caller's to leave out; in eval mode the result is clamped.
     """
 
-    multiple = 16
+    multiple = MULTIPLE
     feature_layers = (0, 1, 2, 3)
 
     def __init__(self, params: LiteParams | None = None) -> None:
@@ -215,7 +176,7 @@ class Lite(nn.Module):
         """He initialisation; residual branches start small, paint near zero, covering half of the image."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=_SLOPE)
+                nn.init.kaiming_normal_(module.weight, a=SLOPE)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         for module in self.modules():
@@ -227,52 +188,12 @@ class Lite(nn.Module):
         self.cover.bias.fill_(0.5)
 
 
-def receptive_radius(params: LiteParams) -> int:
-    """Radius in pixels of what one output pixel of `Lite(params)` depends on, over all phases of the grid."""
-    farthest = 0
-    for position in range(Lite.multiple):
-        low, high = _reach(params, position)
-        farthest = max(farthest, position - low, high - position)
-    return max(farthest, dab_reach(params.brush) if params.brush else 0)
-
-
-def _reach(params: LiteParams, position: int) -> tuple[int, int]:
-    """First and last input column that output column `position` depends on: the network run backwards."""
-    half = _grow((position // 2, position // 2), 1)
-    glance = 2 * half[0] - 1, 2 * half[1] + 2
-    quarter = _grow(((half[0] - 1) // 2, (half[1] + 1) // 2), 2 * params.decode_blocks[0])
-    eighth = _grow(_halve(quarter), 2 * params.decode_blocks[1])
-    middle = sum(dilation + 1 for dilation in params.middle_dilations)
-    sixteenth = _grow(_halve(eighth), middle)
-    eighth = _grow(_union(eighth, _double_reach(sixteenth)), 2 * params.encode_blocks[1])
-    quarter = _grow(_union(quarter, _double_reach(eighth)), 2 * params.encode_blocks[0])
-    return _union((4 * quarter[0] - 2, 4 * quarter[1] + 5), glance)
-
-
-def _grow(reach: tuple[int, int], by: int) -> tuple[int, int]:
-    return reach[0] - by, reach[1] + by
-
-
-def _halve(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through bilinear doubling: column i reads floor((i - 1) / 2) and the next."""
-    return math.floor((reach[0] - 1) / 2), math.floor((reach[1] - 1) / 2) + 1
-
-
-def _double_reach(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through a 2 × 2 convolution of stride 2."""
-    return 2 * reach[0], 2 * reach[1] + 1
-
-
-def _union(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    return min(a[0], b[0]), max(a[1], b[1])
-
-
 def _blocks(width: int, dilations: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(Block(width, dilation) for dilation in dilations))
 
 
 def _act(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, _SLOPE)
+    return F.leaky_relu(x, SLOPE)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ keeps detail but lets a network that normalises treat every window differently.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,46 +21,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenivid.errors import CheckpointError, ConfigError
+from scenivid.errors import CheckpointError
 from scenivid.frames import pad, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
+from scenivid.styles.onnx_options import RANGES, OnnxOptions
 from scenivid.styles.onnx_run import OPENING_S, check_growth, open_session, run_session
 from scenivid.styles.stylizer import StyleState
 from scenivid.styles.tiling import check_tile, run_blended
 
 _OVERLAP = 64
 _PROBE = 256
-_RANGES: Mapping[str, tuple[float, float]] = {"signed": (2.0, -1.0), "unit": (1.0, 0.0), "byte": (255.0, 0.0)}
-"""Scale and offset from [0, 1]."""
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 Number = TypeVar("Number", int, float)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class OnnxOptions:
-    """How to talk to an ONNX network; "auto" detects."""
-
-    layout: str = "auto"
-    """"auto", "nchw" or "nhwc"."""
-    value_range: str = "auto"
-    """"auto", "signed" for [-1, 1], "unit" for [0, 1], "byte" for 0 to 255; in and out."""
-    channels: str = "rgb"
-    """"rgb" or "bgr", in and out; can't be detected."""
-    multiple: int = 32
-    """Frames are padded to a multiple of this where the network takes any size."""
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("layout", ("auto", "nchw", "nhwc")),
-            ("value_range", ("auto", *_RANGES)),
-            ("channels", ("rgb", "bgr")),
-        ):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"onnx {name} {getattr(self, name)!r}; expected one of: {', '.join(known)}")
-        if self.multiple < 1:
-            raise ConfigError(f"onnx multiple must be at least 1, got {self.multiple}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +152,7 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
     shape = [entry if isinstance(entry, int) and entry > 0 else None for entry in inputs[0].shape]
     dtype = _TYPES[inputs[0].type]
     meta = session.get_modelmeta().custom_metadata_map
-    if options.value_range == "auto" and meta.get("scenivid_range") in _RANGES:
+    if options.value_range == "auto" and meta.get("scenivid_range") in RANGES:
         options = replace(options, value_range=meta["scenivid_range"])
     if options.value_range == "auto" and dtype is np.uint8:
         options = replace(options, value_range="byte")
@@ -268,7 +242,7 @@ def _find_range(
     """The range under which the test picture comes out most like a picture of the same thing."""
     picture = _picture(size, options.multiple)
     scores = {}
-    for name in _RANGES:
+    for name in RANGES:
         trial = replace(options, value_range=name)
         output = _decode(
             run_session(session, _encode(picture, trial, dtype), path.name, OPENING_S), trial, path.name
@@ -307,7 +281,7 @@ def _picture(size: tuple[int | None, int | None], multiple: int) -> Tensor:
 
 
 def _encode(image: Tensor, options: OnnxOptions, dtype: Any) -> NDArray[Any]:
-    scale, offset = _RANGES.get(options.value_range, _RANGES["unit"])
+    scale, offset = RANGES.get(options.value_range, RANGES["unit"])
     if options.channels == "bgr":
         image = image.flip(1)
     if options.layout == "nhwc":
@@ -317,7 +291,7 @@ def _encode(image: Tensor, options: OnnxOptions, dtype: Any) -> NDArray[Any]:
 
 
 def _decode(output: NDArray[Any], options: OnnxOptions, name: str) -> Tensor:
-    scale, offset = _RANGES.get(options.value_range, _RANGES["unit"])
+    scale, offset = RANGES.get(options.value_range, RANGES["unit"])
     axis = 3 if options.layout == "nhwc" else 1
     if output.ndim != 4 or output.shape[axis] not in (3, 4):
         raise CheckpointError(f"{name} is not an image-to-image network: it returns {list(output.shape)}")

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from torch import nn
 
-from scenivid import places
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import (
     ModelCard,
@@ -30,6 +29,7 @@ from scenivid.nets.checkpoint import (
     save_checkpoint,
 )
 from scenivid.nets.translator import Translator
+from scenivid.styles.places import models_dir
 from scenivid.styles.training_run import style_of_run
 from scenivid.weights.catalogue import NON_COMMERCIAL, SHINKAI
 from scenivid.weights.published import Published, alone, fetch_published, retrieve
@@ -41,11 +41,6 @@ _log = logging.getLogger(__name__)
 
 PUBLISHED = (SHINKAI,)
 """The entries of the catalogue that are styles."""
-
-
-def models_dir() -> Path:
-    """Where imported and downloaded models are kept."""
-    return places.cache_dir() / "models"
 
 
 def import_checkpoint(path: Path, as_name: str | None = None, dest_dir: Path | None = None) -> ModelCard:

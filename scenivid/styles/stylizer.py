@@ -15,7 +15,8 @@ from scenivid.errors import ConfigError
 from scenivid.frames import from_signed, pad, to_signed, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
-from scenivid.nets.lite import GENTLEST, Lite
+from scenivid.nets.lite import Lite
+from scenivid.nets.lite_shape import GENTLEST, PAINTED_AT
 from scenivid.nets.norms import Moments, smooth
 from scenivid.nets.old_lite import OldLite
 from scenivid.nets.translator import Translator
@@ -104,8 +105,8 @@ class LiteStylizer:
         return self.network.radius
 
     @property
-    def paint_size(self) -> int | None:
-        return self.card.paint
+    def paint_size(self) -> int:
+        return self.card.paint or PAINTED_AT
 
     @property
     def ink(self) -> float | None:
@@ -250,6 +251,11 @@ def stylizer_for(
         network.model[-2].float()  # the last convolution decides the colours: 1 % of the work, no banding
         return TranslatorStylizer(card, network, dtype, smoothing)
     raise ConfigError(f"{card.name!r} is a {card.architecture} network, not a style")
+
+
+def stateless(stylizer: Stylizer) -> bool:
+    """Whether frames may be painted side by side: nothing is remembered from one to the next."""
+    return isinstance(stylizer, LiteStylizer)
 
 
 def blend_for(stylizer: Stylizer, strength: float) -> float:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from scenivid.devices import free_memory
+from scenivid.devices import available_memory, free_memory
 from scenivid.errors import ConfigError
+from scenivid.lazy import torch
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Image = TypeVar("Image", "Tensor", NDArray[Any])
 SMALLEST = 64
 _SIZES = (2048, 1536, 1024, 768, 512, 384, 256)
 _SHARE = 0.5
 """Part of the free memory that `auto_tile` lets a network use."""
 
-Run = Callable[[Tensor], Tensor]
+Run = Callable[["Tensor"], "Tensor"]
 """A network: [N, 3, H, W] to as many rows and columns, of any number of channels."""
 
 
@@ -33,9 +38,28 @@ class Box:
     def pixels(self) -> int:
         return (self.bottom - self.top) * (self.right - self.left)
 
-    def of(self, image: Tensor) -> Tensor:
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    def of(self, image: Image) -> Image:
         """This part of [..., H, W], as a view."""
         return image[..., self.top : self.bottom, self.left : self.right]
+
+    def grown(self, margin: int, height: int, width: int) -> Box:
+        """With a margin on every side, as far as the frame goes."""
+        return Box(
+            max(self.top - margin, 0),
+            min(self.bottom + margin, height),
+            max(self.left - margin, 0),
+            min(self.right + margin, width),
+        )
+
+    def within(self, other: Box) -> Box:
+        """The same place in coordinates of a box around it."""
+        top, left = self.top - other.top, self.left - other.left
+        return Box(top, top + self.shape[0], left, left + self.shape[1])
 
 
 def boxes(height: int, width: int, tile: int) -> Iterator[Box]:
@@ -61,17 +85,11 @@ def run_tiled(run: Run, image: Tensor, tile: int, radius: int, multiple: int) ->
     tile, margin = _round_up(tile, multiple), _round_up(radius, multiple)
     result: Tensor | None = None
     for box in boxes(height, width, tile):
-        wide = Box(
-            max(box.top - margin, 0),
-            min(box.bottom + margin, height),
-            max(box.left - margin, 0),
-            min(box.right + margin, width),
-        )
+        wide = box.grown(margin, height, width)
         part = run(wide.of(image))
         if result is None:
             result = part.new_empty((part.shape[0], part.shape[1], height, width))
-        inner = Box(box.top - wide.top, box.bottom - wide.top, box.left - wide.left, box.right - wide.left)
-        box.of(result).copy_(inner.of(part))
+        box.of(result).copy_(box.within(wide).of(part))
     assert result is not None, "a frame has at least one pixel"
     return result
 
@@ -100,16 +118,18 @@ def run_blended(run: Run, image: Tensor, height: int, width: int, overlap: int) 
 
 
 def auto_tile(
-    height: int, width: int, batch: int, bytes_per_pixel: float, device: torch.device
+    height: int, width: int, batch: int, bytes_per_pixel: float, device: torch.device | None
 ) -> int | None:
     """The largest tile with which a network fits half of the free memory; None if the whole frame does.
 
     Args:
         batch: Frames translated at once.
         bytes_per_pixel: Peak working memory of the network for each pixel of a frame.
+        device: None for the CPU.
     """
-    budget = free_memory(device) * _SHARE
-    if device.type == "cpu":  # frames are translated one after the other there
+    on_cpu = device is None or device.type == "cpu"
+    budget = (available_memory() if device is None else free_memory(device)) * _SHARE
+    if on_cpu:  # frames are translated one after the other there
         batch = 1
     if height * width * batch * bytes_per_pixel <= budget:
         return None

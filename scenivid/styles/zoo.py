@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scenivid import weights
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card
-from scenivid.styles.onnx_style import OnnxOptions, open_onnx
-from scenivid.styles.published import PUBLISHED, fetch, models_dir
+from scenivid.styles.onnx_options import OnnxOptions
+from scenivid.styles.onnx_style import open_onnx
+from scenivid.styles.places import embedded_dir, models_dir
+from scenivid.styles.published import PUBLISHED, fetch
 from scenivid.styles.stylizer import SMOOTHING, Stylizer, stylizer_for
 
 STYLES = ("lite", "translator")
@@ -37,7 +38,7 @@ class Entry:
 def entries() -> list[Entry]:
     """Every style known by name: embedded first, then installed, then published; names are unique."""
     found: dict[str, Entry] = {}
-    for place, folder in (("embedded", _weights_dir()), ("installed", models_dir())):
+    for place, folder in (("embedded", embedded_dir()), ("installed", models_dir())):
         for path in sorted(folder.glob("*.safetensors")):
             try:
                 card = read_card(path)
@@ -87,14 +88,6 @@ def find(name_or_path: str) -> Path:
     raise ConfigError(
         f"no style {name_or_path!r}; {hint}known: {', '.join(known)}, or a .safetensors or .onnx file"
     )
-
-
-def find_here(name_or_path: str) -> Path | None:
-    """The file of a style if it is on this machine; nothing is downloaded, and no style is no error."""
-    places = (Path(), _weights_dir(), models_dir())
-    names = (name_or_path, f"{name_or_path}.safetensors", f"{name_or_path}.safetensors")
-    paths = (place / name for place, name in zip(places, names, strict=True))
-    return next((path for path in paths if path.is_file()), None)
 
 
 def card_of(name_or_path: str) -> ModelCard:
@@ -155,7 +148,3 @@ def _load(name_or_path: str) -> tuple[nn.Module, ModelCard]:
             raise
         _log.warning("%s; fetching it again", exc)
     return load_checkpoint(fetch(published, again=True))
-
-
-def _weights_dir() -> Path:
-    return Path(weights.__path__[0])

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from scenivid.temporal.plane_tools import mean3
+from scenivid.temporal.plane_tools import cv, mean3
 from scenivid.temporal.planes import Plane
 from scenivid.temporal.steady import DARK, LEAST_LIGHT, LIGHT, LOOSE, MOST_LIGHT, WIDE
+
+_LUMA = (0.2126, 0.7152, 0.0722)
+_PLANES = np.array(
+    [
+        _LUMA,
+        [(share - part) / 1.8556 for share, part in zip((0, 0, 1), _LUMA, strict=True)],
+        [(share - part) / 1.5748 for share, part in zip((1, 0, 0), _LUMA, strict=True)],
+    ],
+    np.float32,
+)
+COLOURS = np.linalg.inv(_PLANES.astype(np.float64)).astype(np.float32)
+"""Luma, Cb and Cr of BT.709 to RGB, [3, 3]."""
 
 
 def light_gain(light: Plane, reference: Plane, confidence: Plane) -> Plane:
@@ -35,14 +47,11 @@ def same_light(light: Plane, before: Plane) -> Plane:
 
 def planes_of(image: Plane) -> Plane:
     """RGB to luma, Cb and Cr of BT.709, [h, w, 3]."""
-    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return np.asarray(np.dstack((luma, (blue - luma) / 1.8556, (red - luma) / 1.5748)), np.float32)
+    planes: Plane = cv.transform(image, _PLANES)
+    return planes
 
 
 def colours(planes: Plane) -> Plane:
     """The inverse of `planes_of`."""
-    luma = planes[..., 0]
-    blue, red = luma + 1.8556 * planes[..., 1], luma + 1.5748 * planes[..., 2]
-    green = (luma - 0.2126 * red - 0.0722 * blue) / 0.7152
-    return np.asarray(np.dstack((red, green, blue)), np.float32)
+    image: Plane = cv.transform(planes, COLOURS)
+    return image

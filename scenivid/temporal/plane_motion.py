@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from scenivid.flow.consistency import DOUBT, STILL_PX, STILL_SIDE, working_size
 from scenivid.flow.dis import Dis
-from scenivid.temporal.area_light import colours
+from scenivid.temporal.area_light import COLOURS
 from scenivid.temporal.plane_tools import cv, mean3, resized
 from scenivid.temporal.planes import Plane, PlaneMotion, Planes, State
 
 _MISPLACED_PX = 0.35
 _THIRD = np.full((1, 3), 1 / 3, np.float32)
+_LUMA_601 = np.array([[0.299, 0.587, 0.114]], np.float32) * 255
 
 
 class MotionPlanes:
@@ -25,6 +26,7 @@ class MotionPlanes:
         estimator: 'dis', or 'none', which takes nothing to move.
         """
         self._search = Dis() if estimator == "dis" else None
+        self._check = Dis(rough=True)
         side = self._search.long_side if self._search else STILL_SIDE
         self._size = working_size(height, width, side)
         self._still_px = STILL_PX * max(self._size) / max(height, width)
@@ -38,9 +40,9 @@ class MotionPlanes:
         Args:
             source: the frame before stylisation; not kept.
         """
-        small = [resized(source.luma, self._size)]
-        small += [resized(plane, self._size) for plane in source.chroma]
-        now = np.clip(colours(np.dstack(small)), 0, 1)
+        small = [resized(plane, self._size) for plane in (source.luma, *source.chroma)]
+        now = cv.transform(cv.merge(small), COLOURS)
+        np.clip(now, 0, 1, out=now)
         before, self._last = self._last, now
         if before is None or cut:
             return None
@@ -48,7 +50,7 @@ class MotionPlanes:
             return PlaneMotion(np.zeros((*self._size, 2), np.float32), _likeness(now, before))
         grey, grey_before = _grey(now), _grey(before)
         back = _settled(self._search.between(grey, grey_before), self._still_px)
-        forth = self._search.between(grey_before, grey)
+        forth = self._check.between(grey_before, grey)
         there = self._grid + back
         moved = cv.remap(before, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         confidence = _likeness(now, moved) * self._round_trip(back, forth, there)
@@ -66,45 +68,52 @@ class MotionPlanes:
         """As `flow.consistency.round_trip`, [h, w]."""
         height, width = self._size
         met = cv.remap(forth, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        u, v = cv.split(back)
-        p, q = cv.split(met)
-        square = u * u + v * v
-        error = np.square(u + p) + np.square(v + q)
-        tolerance = 0.01 * (square + p * p + q * q) + 0.5
-        edge = _gradient_square(u) + _gradient_square(v)
-        smooth = 1 / (1 + np.square(edge / (0.05 * square + 0.05)))
-        x, y = cv.split(there)
-        inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-        return np.asarray(np.exp(-error / tolerance) * smooth * inside, np.float32)
+        square = _sum_of_squares(back)
+        error = _sum_of_squares(cv.add(back, met))
+        tolerance = cv.addWeighted(square, 0.01, _sum_of_squares(met), 0.01, 0.5)
+        edge = cv.divide(_gradient_square(back), cv.addWeighted(square, 0.05, square, 0, 0.05))
+        trust = cv.exp(cv.divide(error, tolerance, scale=-1))
+        cv.divide(trust, cv.add(cv.multiply(edge, edge), 1.0), dst=trust)
+        outside = cv.inRange(there, (-0.5, -0.5), (width - 0.5, height - 0.5)) == 0
+        trust[outside] = 0
+        return np.asarray(trust, np.float32)
 
 
 def _grey(image: Plane) -> NDArray[np.uint8]:
     """RGB [h, w, 3] in [0, 1] to 8-bit luma (Rec. 601), as `Dis` has it."""
-    weights = np.array([[0.299, 0.587, 0.114]], np.float32) * 255
-    return np.asarray(np.rint(cv.transform(image, weights)), np.uint8)
+    return np.asarray(cv.convertScaleAbs(cv.transform(image, _LUMA_601)), np.uint8)
 
 
 def _settled(flow: Plane, threshold_px: float) -> Plane:
     """As `flow.consistency.settle`, [h, w, 2]."""
-    speed = cv.magnitude(*cv.split(flow))
-    return np.asarray(flow * np.clip(speed / np.float32(threshold_px) - 1, 0, 1)[..., None], np.float32)
+    speed = cv.sqrt(_sum_of_squares(flow))
+    share = np.clip(speed * np.float32(1 / threshold_px) - 1, 0, 1)
+    return np.asarray(cv.multiply(flow, cv.merge((share, share))), np.float32)
 
 
 def _likeness(image: Plane, other: Plane) -> Plane:
     """As `flow.consistency.likeness`, RGB [h, w, 3] to [h, w]."""
-    difference = image - other
-    error = mean3(cv.transform(np.abs(difference), _THIRD))
-    residue = np.abs((difference - mean3(difference))[::5, ::5]).mean(axis=2).reshape(-1)
+    difference = cv.subtract(image, other)
+    error = mean3(cv.transform(cv.absdiff(image, other), _THIRD))
+    residue = cv.transform(np.abs((difference - mean3(difference))[::5, ::5]), _THIRD).reshape(-1)
     rank = max(1, residue.size // 3) - 1
     noise = min(float(np.partition(residue, rank)[rank]) / 0.54, 0.03)
-    slope = mean3(np.sqrt(sum(_gradient_square(plane) for plane in cv.split(image)) / np.float32(3)))
-    excess = np.maximum(error - np.float32(1.5 * noise) - np.float32(_MISPLACED_PX) * slope, 0)
-    return np.asarray(np.exp(-np.square(excess / np.float32(DOUBT))), np.float32)
+    slope = mean3(cv.sqrt(_gradient_square(image) * np.float32(1 / 3)))
+    excess = cv.addWeighted(error, 1 / DOUBT, slope, -_MISPLACED_PX / DOUBT, -1.5 * noise / DOUBT)
+    np.maximum(excess, 0, out=excess)
+    return np.asarray(cv.exp(cv.multiply(excess, excess, scale=-1)), np.float32)
 
 
-def _gradient_square(plane: Plane) -> Plane:
-    """|∇|², forward differences, 0 at the far border."""
-    square = np.zeros_like(plane)
-    square[:, :-1] = np.square(plane[:, 1:] - plane[:, :-1])
-    square[:-1] += np.square(plane[1:] - plane[:-1])
-    return square
+def _gradient_square(image: Plane) -> Plane:
+    """|∇|² summed over channels, [h, w, c] to [h, w]; forward differences, 0 at the far border."""
+    along, down = np.zeros_like(image), np.zeros_like(image)
+    np.subtract(image[:, 1:], image[:, :-1], out=along[:, :-1])
+    np.subtract(image[1:], image[:-1], out=down[:-1])
+    return _sum_of_squares(along) + _sum_of_squares(down)
+
+
+def _sum_of_squares(image: Plane) -> Plane:
+    """Over channels, [h, w, c] to [h, w]."""
+    ones = np.ones((1, image.shape[2]), np.float32)
+    squares: Plane = cv.transform(cv.multiply(image, image), ones)
+    return squares

@@ -40,8 +40,8 @@ class SteadyPlanes:
         """Steady one frame.
 
         Args:
-            source: the frame before stylisation, without line; only read.
-            styled: its stylised planes, which the result overwrites.
+            source: the frame before stylisation, without line; kept, so don't change it afterwards.
+            styled: its stylised planes, which the result overwrites; kept as well.
             motion: from `MotionPlanes.step`, or any other at any size; None takes nothing to be known of
                 the past.
             cut: a new shot begins: forget.
@@ -59,19 +59,16 @@ class SteadyPlanes:
         known = bool(self._memory) and ("line" in self._memory) == (styled.line is not None)
         if cut or motion is None or not known:
             self._begin(styled, light)
-        elif np.array_equal(source.luma, self._memory["source luma"]) and np.array_equal(
+        elif _same(source.luma, self._memory["source luma"]) and _same(
             source.chroma, self._memory["source chroma"]
         ):
             _copy_out(self._output, styled)
-            return styled
         else:
             self._go_on(styled, light, motion)
-        _keep(self._memory, "source luma", source.luma)
-        _keep(self._memory, "source chroma", source.chroma)
-        _keep(self._output, "luma", styled.luma)
-        _keep(self._output, "chroma", styled.chroma)
+        self._memory |= {"source luma": source.luma, "source chroma": source.chroma}
+        self._output = {"luma": styled.luma, "chroma": styled.chroma}
         if styled.line is not None:
-            _keep(self._output, "line", styled.line)
+            self._output["line"] = styled.line
         return styled
 
     def state(self) -> State:
@@ -117,7 +114,7 @@ class SteadyPlanes:
         past = {name: coarse.fetch(memory[name]) if moves else memory[name] for name in names}
         age = self._half_maps.fetch(memory["age"]) if moves else memory["age"]
 
-        confidence = resized(motion.confidence, self._half)
+        confidence = cv.sqrt(resized(motion.confidence, self._half))
         gain = light_gain(light, past["reference"], resized(confidence, self._areas))
         keep, memory["age"] = self._keep_share(
             confidence, same_light(light, past["light"]), age, self._half_maps.speed if moves else None
@@ -206,11 +203,9 @@ def _plane(size: tuple[int, ...]) -> Plane:
     return np.zeros(size, np.float32)
 
 
-def _keep(where: dict[str, Plane], name: str, plane: Plane) -> None:
-    if name in where:
-        np.copyto(where[name], plane)
-    else:
-        where[name] = plane.copy()
+def _same(plane: Plane, other: Plane) -> bool:
+    """Whether two planes are equal; a few pixels tell it of most that aren't."""
+    return np.array_equal(plane[..., ::16, ::16], other[..., ::16, ::16]) and np.array_equal(plane, other)
 
 
 def _copy_out(planes: dict[str, Plane], frame: Planes) -> None:

@@ -15,6 +15,8 @@ cv: Any = cv2
 _EDGE = cv2.BORDER_REPLICATE
 _BICUBIC = CUBIC / 0.75
 """Share of OpenCV's bicubic kernel (a = −0.75) in ours; the rest is smooth: see `flow.warp`."""
+_STRIP = 48
+"""Rows that are worked on at once, so that they stay in the processor's cache."""
 
 
 def mean3(plane: Plane, out: Plane | None = None) -> Plane:
@@ -49,9 +51,14 @@ def enlarged(plane: Plane, size: tuple[int, ...], out: Plane | None = None) -> P
 
 def blend(now: Plane, past: Plane, share: Plane, out: Plane | None = None) -> Plane:
     """now + share · (past − now); `out` may be `past`."""
-    mixed: Plane = np.subtract(past, now, out=out)
-    np.multiply(mixed, share, out=mixed)
-    return np.add(mixed, now, out=mixed)
+    mixed: Plane = np.empty_like(past) if out is None else out
+    rows = _STRIP if past.ndim == 2 and past.shape == share.shape else len(past)
+    for top in range(0, len(past), rows):
+        part, latest = mixed[top : top + rows], now[top : top + rows]
+        np.subtract(past[top : top + rows], latest, out=part)
+        np.multiply(part, share[top : top + rows], out=part)
+        np.add(part, latest, out=part)
+    return mixed
 
 
 class Maps:
@@ -63,31 +70,32 @@ class Maps:
         """
         self._size = size
         rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
-        self._grid = np.dstack((columns, rows))
-        self._there, self._smooth = np.empty_like(self._grid), np.empty_like(self._grid)
-        self._whole, self._square = np.empty_like(self._grid), np.empty_like(self._grid)
+        self._grid = np.ascontiguousarray(columns), np.ascontiguousarray(rows)
+        self._there = np.empty_like(columns), np.empty_like(rows)
+        self._smooth = np.empty_like(columns), np.empty_like(rows)
         self._plane = np.empty(size, np.float32)
         self._smoothed = False
 
     def point(self, flow: Plane) -> None:
         """Follow a flow field of any size, (u, v) in its own pixels, [h, w, 2], for the fetches to come."""
         height, width = flow.shape[:2]
-        scale = np.array([self._size[1] / width, self._size[0] / height], np.float32)
-        moved = np.ascontiguousarray(flow * scale)
-        cv.resize(moved, self._size[::-1], dst=self._there, interpolation=cv2.INTER_LINEAR)
+        scales = self._size[1] / width, self._size[0] / height
+        for part, scale, grid, out in zip(cv.split(flow), scales, self._grid, self._there, strict=True):
+            part *= np.float32(scale)
+            cv.resize(part, self._size[::-1], dst=out, interpolation=cv2.INTER_LINEAR)
+            np.add(out, grid, out=out)
         self._smoothed = False
-        np.add(self._there, self._grid, out=self._there)
 
     @property
     def speed(self) -> Plane:
         """Pixels a frame, [h, w]."""
-        flow = self._there - self._grid
-        speed: Plane = cv.magnitude(flow[..., 0], flow[..., 1])
+        along, down = (there - grid for there, grid in zip(self._there, self._grid, strict=True))
+        speed: Plane = cv.magnitude(along, down)
         return speed
 
     def fetch(self, plane: Plane) -> Plane:
         """Linear sampling, [h, w] or [h, w, c], the border repeated."""
-        fetched: Plane = cv.remap(plane, self._there, None, cv2.INTER_LINEAR, borderMode=_EDGE)
+        fetched: Plane = cv.remap(plane, *self._there, cv2.INTER_LINEAR, borderMode=_EDGE)
         return fetched
 
     def fetch_cubic(self, plane: Plane, out: Plane, moves: bool = True) -> Plane:
@@ -98,19 +106,24 @@ class Maps:
         if not self._smoothed:
             self._smooth_positions()
         smooth = self._plane
-        cv.remap(plane, self._smooth, None, cv2.INTER_LINEAR, dst=smooth, borderMode=_EDGE)
-        cv.remap(plane, self._there, None, cv2.INTER_CUBIC, dst=out, borderMode=_EDGE)
+        cv.remap(plane, *self._smooth, cv2.INTER_LINEAR, dst=smooth, borderMode=_EDGE)
+        cv.remap(plane, *self._there, cv2.INTER_CUBIC, dst=out, borderMode=_EDGE)
         cv.addWeighted(out, _BICUBIC, smooth, 1 - _BICUBIC, 0, dst=out)
         return out
 
     def _smooth_positions(self) -> None:
         """Move the fraction f of a coordinate to 3f² − 2f³, so that linear sampling becomes smooth."""
-        part = self._smooth
-        np.floor(self._there, out=self._whole)
-        np.subtract(self._there, self._whole, out=part)
-        np.multiply(part, part, out=self._square)
-        np.multiply(part, np.float32(-2), out=part)
-        np.add(part, np.float32(3), out=part)
-        np.multiply(part, self._square, out=part)
-        np.add(part, self._whole, out=part)
+        whole = np.empty((_STRIP, self._size[1]), np.float32)
+        square = np.empty_like(whole)
+        for there, smooth in zip(self._there, self._smooth, strict=True):
+            for top in range(0, self._size[0], _STRIP):
+                position, part = there[top : top + _STRIP], smooth[top : top + _STRIP]
+                floor, twice = whole[: len(part)], square[: len(part)]
+                np.floor(position, out=floor)
+                np.subtract(position, floor, out=part)
+                np.multiply(part, part, out=twice)
+                np.multiply(part, np.float32(-2), out=part)
+                np.add(part, np.float32(3), out=part)
+                np.multiply(part, twice, out=part)
+                np.add(part, floor, out=part)
         self._smoothed = True

@@ -16,14 +16,16 @@ These are the reference formulas, for tensors on any device; `plane_steady` has 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from scenivid.errors import InputError
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.filters import average, enlarge, mean3, slope
 from scenivid.flow.warp import resize_flow, warp
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_CONSISTENCY = 0.7
 """Brings a strongly flickering network near its source's own steadiness and keeps its sharpness."""
@@ -33,7 +35,7 @@ OLDEST = 1000.0
 """Frames; beyond this, age makes no difference."""
 MOST_GAIN = 0.25
 """By how much a band of detail may be strengthened."""
-LEAST_LIGHT = 0.007
+LEAST_LIGHT = 0.012
 """Relative change of light that is left to the mean: the flicker of a codec is no change of light."""
 MOST_LIGHT = 0.25
 """Relative change of light that is followed by a gain; beyond it the history is wrong."""
@@ -50,7 +52,7 @@ WIDE = 4
 FAINT = 1e-6
 """Square of detail, averaged over an area, that is nothing."""
 _STILL_FLOOR, _STILL_POWER = 0.0025, 1.615
-_MOVING_FLOOR, _MOVING_POWER = 0.1, 0.87
+_MOVING_FLOOR, _MOVING_POWER = 0.12, 0.64
 MOVING_PX = 0.3
 """Pixels a frame from which on resampling wears the history as much as it ever does."""
 
@@ -106,7 +108,7 @@ def steady(
     fields = warp(torch.cat((memory.reference, memory.light, memory.contrast), 1), coarse)
     reference, light, contrast = fields[:, :3], fields[:, 3:6], fields[:, 6:]
 
-    confidence = average(motion.confidence, 2)
+    confidence = average(motion.confidence, 2).sqrt()  # the checks doubt too much of water and leaves
     gain = _light_gain(light_now, reference, average(confidence, AREA // 2))
     past = _lit(warp(memory.mean, motion.flow, "cubic"), gain)
     trust = confidence * enlarge(_same_light(light_now, light), half)

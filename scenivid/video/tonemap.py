@@ -9,12 +9,14 @@ exactly; what is brighter is rolled off instead of clipped, so that diffuse whit
 from __future__ import annotations
 
 from functools import lru_cache
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.lazy import torch
 from scenivid.video.info import VideoInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REFERENCE_WHITE = 203.0
 """cd/m² of SDR white, and of diffuse white in HDR (ITU-R BT.2408)."""

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,15 +78,21 @@ def ffmpeg_alone(source: Path) -> float:
     return time.process_time() - began
 
 
-def run(words: list[str]) -> Used:
+def run(words: list[str], environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Used:
     """Run a program to its end.
+
+    Args:
+        environment: its variables; None for this process's.
+        folder: where it runs; None for here.
 
     Raises:
         RuntimeError: it failed; with what it said.
     """
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, cwd=folder
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from scenivid.engine.shots import Shots
 from scenivid.errors import InputError
 from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
-from scenivid.styles.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Plan:
     tile: int | None
     on_error: str
     """What a frame does that the style fails on: 'stop' the run; else the source's is kept."""
-    dtype: torch.dtype
-    """Of the pixels wanted."""
+    dtype: torch.dtype | None
+    """Of the pixels wanted; None where frames go as files store them."""
     stored: Layout | None = None
     """Frames come and go as files store them, and go with this layout; None: as RGB."""
     workers: int = 1
@@ -45,18 +46,19 @@ def alpha_like(clip: Clip, dtype: torch.dtype) -> Tensor | None:
     return to_pixels(to_float(clip.alpha), dtype)
 
 
-def failed(clip: Clip | StoredClip, index: int, first: int, stylizer: Stylizer, plan: Plan) -> str:
+def failed(clip: Clip | StoredClip, index: int, first: int, style: str, plan: Plan) -> str:
     """A note on a frame that the style failed on.
 
     Args:
         clip: holds the frame, at `index`.
         first: number of the clip's first frame, counted from 0.
+        style: its name.
 
     Raises:
         InputError: instead, if the run shall stop there.
     """
     where = f"frame {first + index + 1} (at {float(clip.pts[index]):.3f} s)"
-    why = f"{where}: the style {stylizer.card.name} gave values that are no numbers"
+    why = f"{where}: the style {style} gave values that are no numbers"
     if plan.on_error == "stop":
         raise InputError(f"{why}; --precision fp32 may help, or --on-error keep to pass such frames")
     return f"{why}: the source frame was kept"

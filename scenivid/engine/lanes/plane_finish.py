@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
 from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
 from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.ink import LOCAL, TINT, compose
-from scenivid.styles.finish import GuideStats, Room, finish_line, finish_plane
+from scenivid.lazy import torch
+from scenivid.styles.finish_planes import GuideStats, LineEnlarger, finish_plane
 from scenivid.temporal.planes import Planes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scenivid.styles.painter import Picture
 
 
 class Finish:
@@ -24,9 +29,8 @@ class Finish:
     name, workers = "finish", 1
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._room = plan, Room()
+        self._plan = plan
 
-    @torch.inference_mode()
     def __call__(self, frame: Frame) -> Frame:
         source = frame.source
         done: Clip | StoredClip
@@ -42,23 +46,24 @@ class Finish:
     def _pixels(self, frame: Frame, source: Tensor) -> Tensor:
         plan, painted = self._plan, frame.painted
         assert painted is not None
-        flat, line = painted[:, :3], painted[:, 3:]
+        flat, line = painted[:3], painted[3] if len(painted) > 3 else None
         if frame.steadied is not None:
-            flat = _moved_to(painted, frame.steadied)
-            if frame.steadied.line is not None:
-                line = torch.from_numpy(frame.steadied.line)[None, None]
+            flat, line = _moved_to(painted, frame.steadied), frame.steadied.line
         if plan.small != plan.size:
             assert frame.guide is not None
             stats, full = GuideStats(frame.guide), _grey(source)
-            large = np.empty((1, 3, *plan.size), np.float32)
-            for plane, out in zip(flat[0].contiguous().numpy(), large[0], strict=True):
-                finish_plane(plane, stats, full, out, room=self._room)
-            flat = torch.from_numpy(large)
-        if line.shape[1] and plan.ink > 0:
-            flat = compose(flat, finish_line(line, plan.size), plan.ink)
-        if plan.blend < 1:
-            flat = torch.lerp(to_float(source), flat, plan.blend)
-        return to_pixels(flat, plan.dtype)
+            large = np.empty((3, *plan.size), np.float32)
+            for plane, out in zip(flat, large, strict=True):
+                finish_plane(plane, stats, full, out)
+            flat = large
+        with torch.inference_mode():
+            picture = torch.from_numpy(flat)[None]
+            if line is not None and plan.ink > 0:
+                drawn = LineEnlarger(line, plan.size)[:]
+                picture = compose(picture, torch.from_numpy(drawn)[None, None], plan.ink)
+            if plan.blend < 1:
+                picture = torch.lerp(to_float(source), picture, plan.blend)
+            return to_pixels(picture, plan.dtype)
 
     def _stored(self, frame: Frame, source: StoredClip) -> StoredClip:
         plan, layout = self._plan, self._plan.stored
@@ -68,38 +73,29 @@ class Finish:
             assert frame.painted is not None
             planes = as_planes(frame.painted, matrix_of(plan))
         light, tint = colour.levels(layout.full_range)
-        luma = np.empty(source.luma.shape[1:], np.uint8)
-        chroma = np.empty(source.chroma.shape[1:], np.uint8)
-        inked = planes.line is not None and plan.ink > 0
+        luma: colour.Plane = np.empty(source.luma.shape[1:], np.uint8)
+        chroma: colour.Plane = np.empty(source.chroma.shape[1:], np.uint8)
         if plan.small != plan.size:
             own = colour.levels(source.layout.full_range)[0]
-            full = source.luma[0].numpy()
-            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light, self._room)
-            half = (planes.chroma.shape[2], planes.chroma.shape[1])
-            stats = GuideStats(cv2.resize(frame.guide, half, interpolation=cv2.INTER_AREA))
+            full = source.luma[0]
+            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light)
+            small = (planes.chroma.shape[2], planes.chroma.shape[1])
+            stats = GuideStats(cv2.resize(frame.guide, small, interpolation=cv2.INTER_AREA))
             full = cv2.resize(full, (chroma.shape[2], chroma.shape[1]), interpolation=cv2.INTER_AREA)
             for plane, out in zip(planes.chroma, chroma, strict=True):
-                finish_plane(plane, stats, full, out, own, tint, self._room)
+                finish_plane(plane, stats, full, out, own, tint)
         else:
             colour.to_bytes(planes.luma, light, luma)
             for plane, out in zip(planes.chroma, chroma, strict=True):
                 colour.to_bytes(plane, tint, out)
-        if inked:
-            assert planes.line is not None
-            line = finish_line(torch.from_numpy(planes.line)[None, None], plan.size)[0, 0].numpy()
-            _draw(line, luma, chroma, layout, plan.ink)
+        if planes.line is not None and plan.ink > 0:
+            _draw(LineEnlarger(planes.line, plan.size), luma, chroma, layout, plan.ink)
         if plan.blend < 1:
             kept = with_layout(source, layout)
-            cv2.addWeighted(luma, plan.blend, kept.luma[0].numpy(), 1 - plan.blend, 0, dst=luma)
-            for plane, out in zip(kept.chroma[0].numpy(), chroma, strict=True):
+            cv2.addWeighted(luma, plan.blend, kept.luma[0], 1 - plan.blend, 0, dst=luma)
+            for plane, out in zip(kept.chroma[0], chroma, strict=True):
                 cv2.addWeighted(out, plan.blend, plane, 1 - plan.blend, 0, dst=out)
-        return StoredClip(
-            torch.from_numpy(luma)[None],
-            torch.from_numpy(chroma)[None],
-            layout,
-            source.pts,
-            source.durations,
-        )
+        return StoredClip(luma[None], chroma[None], layout, source.pts, source.durations)
 
     def state(self) -> object:
         return None
@@ -108,11 +104,13 @@ class Finish:
         """Nothing is remembered."""
 
 
-def as_wanted(source: Clip | StoredClip, dtype: torch.dtype, stored: Layout | None) -> Clip | StoredClip:
+def as_wanted(
+    source: Clip | StoredClip, dtype: torch.dtype | None, stored: Layout | None
+) -> Clip | StoredClip:
     """The source itself, with the numbers of the result."""
     if isinstance(source, StoredClip):
         return source if stored is None else with_layout(source, stored)
-    if source.pixels.dtype == dtype:
+    if dtype is None or source.pixels.dtype == dtype:
         return source
     pixels = to_pixels(to_float(source.pixels), dtype)
     return replace(source, pixels=pixels, alpha=alpha_like(source, dtype))
@@ -128,17 +126,17 @@ def with_layout(clip: StoredClip, layout: Layout) -> StoredClip:
     )
     luma, chroma = np.empty(clip.luma.shape, np.uint8), np.empty(clip.chroma.shape, np.uint8)
     for index in range(len(clip)):
-        values = colour.to_values(clip.luma[index].numpy(), light)
-        tints = np.stack([colour.to_values(plane, tint) for plane in clip.chroma[index].numpy()])
+        values = colour.to_values(clip.luma[index], light)
+        tints = np.stack([colour.to_values(plane, tint) for plane in clip.chroma[index]])
         rgb = colour.to_rgb(values, tints, colour.MATRICES[clip.layout.matrix]).clip(0, 1)
         values, tints = colour.to_planes(rgb, colour.MATRICES[layout.matrix])
         colour.to_bytes(values, new_light, luma[index])
         for plane, out in zip(tints, chroma[index], strict=True):
             colour.to_bytes(plane, new_tint, out)
-    return StoredClip(torch.from_numpy(luma), torch.from_numpy(chroma), layout, clip.pts, clip.durations)
+    return StoredClip(luma, chroma, layout, clip.pts, clip.durations)
 
 
-def _draw(line: colour.Plane, luma: colour.Plane, chroma: colour.Plane, layout: Layout, ink: float) -> None:
+def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout: Layout, ink: float) -> None:
     """`ink.compose` on bytes of luma and chroma, in place: exact on grey, and near it on colours.
 
     With F = Y + δ for each of R, G, B, squares of δ are left out:
@@ -147,26 +145,40 @@ def _draw(line: colour.Plane, luma: colour.Plane, chroma: colour.Plane, layout: 
     matrix = colour.MATRICES[layout.matrix]
     light, tint = colour.levels(layout.full_range)
     mean = matrix.red * TINT[0] + matrix.green * TINT[1] + matrix.blue * TINT[2]
-    amount = np.minimum(line * np.float32(ink), 1)
     half = (chroma.shape[2], chroma.shape[1])
-    small = cv2.resize(amount, half, interpolation=cv2.INTER_AREA)
-    level = colour.to_values(cv2.resize(luma, half, interpolation=cv2.INTER_AREA), light)
-    value = colour.to_values(luma, light)
-    amount *= (1 - mean) - LOCAL * value
-    value -= value * amount
-    colour.to_bytes(value, light, luma)
+    small, level = np.empty(half[::-1], np.float32), np.empty(half[::-1], np.float32)
+    even = all(rows.start % 2 == rows.stop % 2 == 0 for rows in lines.bands)
+    for rows in lines.bands if even else [slice(0, luma.shape[0])]:
+        amount, halved = lines[rows], slice(rows.start // 2, rows.stop // 2)
+        if not amount.any():
+            small[halved], level[halved] = 0, 0
+            continue
+        amount *= np.float32(ink)
+        np.minimum(amount, 1, out=amount)
+        band = luma[rows]
+        size = (half[0], halved.stop - halved.start)
+        cv2.resize(amount, size, dst=small[halved], interpolation=cv2.INTER_AREA)
+        colour.to_values(cv2.resize(band, size, interpolation=cv2.INTER_AREA), light, level[halved])
+        value = colour.to_values(band, light)
+        amount *= (1 - mean) - LOCAL * value
+        value -= value * amount
+        colour.to_bytes(value, light, band)
     keep = 1 - small * ((1 - mean) - 2 * LOCAL * level)
+    small *= level
     for plane, weight, shade in ((chroma[0], matrix.blue, TINT[2]), (chroma[1], matrix.red, TINT[0])):
-        moved = colour.to_values(plane, tint) * keep
-        moved += small * level * np.float32((shade - mean) * 0.5 / (1 - weight))
+        moved = colour.to_values(plane, tint)
+        moved *= keep
+        moved += small * np.float32((shade - mean) * 0.5 / (1 - weight))
         colour.to_bytes(moved, tint, plane)
 
 
-def _moved_to(painted: Tensor, steadied: Planes) -> Tensor:
+def _moved_to(painted: Picture, steadied: Planes) -> Picture:
     """RGB of the steadied planes, with the fine colour of the painting that half-size chroma can't hold."""
     before = as_planes(painted, RGB_MATRIX)
     luma, chroma = steadied.luma - before.luma, steadied.chroma - before.chroma
-    return painted[:, :3] + torch.from_numpy(colour.to_rgb(luma, chroma, RGB_MATRIX))[None]
+    moved: Picture = colour.to_rgb(luma, chroma, RGB_MATRIX)
+    moved += painted[:3]
+    return moved
 
 
 def _grey(pixels: Tensor) -> colour.Plane:

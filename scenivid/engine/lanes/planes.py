@@ -7,24 +7,28 @@ full-size source is touched twice: it is shrunk at the beginning, and gives its 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from scenivid import colour
-from scenivid.cuts import SIDE
+from scenivid.cuts import SIDE, Image
 from scenivid.engine.lanes.plan import Plan, failed
 from scenivid.engine.shots import Edges
 from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
-from scenivid.frames import Clip, StoredClip, to_pixels
-from scenivid.styles.finish import at_painting_size
-from scenivid.styles.stylizer import StyleState, Stylizer
+from scenivid.frames import Clip, StoredClip
+from scenivid.lazy import torch
+from scenivid.styles.painter import Painter, Picture
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.planes import PlaneMotion, Planes, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scenivid.styles.stylizer import StyleState
 
 RGB_MATRIX = colour.MATRICES["bt709"]
 """For planes of what comes as RGB; any would do."""
@@ -39,8 +43,8 @@ class Frame:
     number: int
     """Counted from 0."""
     edges: Edges = Edges()
-    rgb: Tensor | None = None
-    """The source at the painting size, [1, 3, h, w]."""
+    rgb: Picture | None = None
+    """The source at the painting size, [3, h, w]."""
     planes: Planes | None = None
     """The same as planes, with the matrix of the result."""
     guide: colour.Plane | None = None
@@ -49,8 +53,8 @@ class Frame:
     motion: PlaneMotion | None = None
     kept: bool = False
     """Whether the source is the result, since the style failed."""
-    painted: Tensor | None = None
-    """[1, 3, h, w], or four channels with a line field."""
+    painted: Picture | None = None
+    """[3, h, w], or four channels with a line field."""
     steadied: Planes | None = None
     """Planes of the painting after `steady`; None without it."""
 
@@ -68,18 +72,17 @@ class Look:
             known = name in ("none", "dis")
             self._motion = MotionPlanes(*plan.small, name) if known else _FieldMotion(estimator)
 
-    @torch.inference_mode()
     def __call__(self, frame: Frame) -> Frame:
         source, small = frame.source, self._plan.small
         if isinstance(source, StoredClip):
             assert self._plan.stored is not None
             rgb, planes, guide = _shrunk(source, small, colour.MATRICES[self._plan.stored.matrix])
         else:
-            rgb = at_painting_size(source.pixels, small)
+            rgb = _small_rgb(source.pixels, small)
             planes = as_planes(rgb, RGB_MATRIX)
             guide = planes.luma
         shots = self._plan.shots
-        seen = shots.see(Clip(_thumbnail(rgb), source.pts))
+        seen = shots.look(_thumbnail(rgb))
         edges, cut = shots.edges(frame.edges.mark, seen), seen.cut
         motion = None if self._motion is None else self._motion.step(planes, cut)
         done = replace(frame, edges=edges, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion)
@@ -98,17 +101,16 @@ class Paint:
 
     name = "translate"
 
-    def __init__(self, plan: Plan, stylizer: Stylizer, notes: list[str]) -> None:
-        self._plan, self._stylizer, self._notes = plan, stylizer, notes
+    def __init__(self, plan: Plan, painter: Painter, notes: list[str]) -> None:
+        self._plan, self._painter, self._notes = plan, painter, notes
         self._state: StyleState | None = None
         self.workers = plan.workers
 
-    @torch.inference_mode()
     def __call__(self, frame: Frame) -> Frame:
         assert frame.rgb is not None
-        painted, state = self._stylizer.translate(frame.rgb, [frame.cut], self._state, self._plan.tile)
-        if not bool(torch.isfinite(painted.sum())):
-            self._notes.append(failed(frame.source, 0, frame.number, self._stylizer, self._plan))
+        painted, state = self._painter.paint(frame.rgb, frame.cut, self._state)
+        if not np.isfinite(painted.sum()):
+            self._notes.append(failed(frame.source, 0, frame.number, self._painter.name, self._plan))
             return told(replace(frame, kept=True, rgb=None), self)
         if self.workers == 1:
             self._state = state
@@ -132,7 +134,6 @@ class Steady:
         self._stored = plan.stored is not None
         self._afresh = False
 
-    @torch.inference_mode()
     def __call__(self, frame: Frame) -> Frame:
         if frame.kept:  # nothing of it is remembered, and its successor has no history
             self._afresh = True
@@ -166,7 +167,8 @@ class _FieldMotion:
         before, self._last = self._last, now
         if before is None or cut:
             return None
-        motion = estimate_motion(self._estimator, now, before)
+        with torch.inference_mode():
+            motion = estimate_motion(self._estimator, now, before)
         flow = np.ascontiguousarray(motion.flow[0].permute(1, 2, 0).numpy())
         return PlaneMotion(flow, motion.confidence[0, 0].numpy())
 
@@ -182,11 +184,10 @@ def matrix_of(plan: Plan) -> colour.Matrix:
     return RGB_MATRIX if plan.stored is None else colour.MATRICES[plan.stored.matrix]
 
 
-def as_planes(painted: Tensor, matrix: colour.Matrix) -> Planes:
-    """[1, 3 or 4, h, w] as planes, the fourth channel as their line."""
-    channels = painted[0].float().contiguous().numpy()
-    luma, chroma = colour.to_planes(channels[:3], matrix)
-    return Planes(luma, chroma, channels[3].copy() if len(channels) > 3 else None)
+def as_planes(painted: Picture, matrix: colour.Matrix) -> Planes:
+    """[3 or 4, h, w] as planes, the fourth channel as their line, which isn't copied."""
+    luma, chroma = colour.to_planes(painted[:3], matrix)
+    return Planes(luma, chroma, painted[3] if len(painted) > 3 else None)
 
 
 def told(frame: Frame, stage: Stage) -> Frame:
@@ -196,29 +197,40 @@ def told(frame: Frame, stage: Stage) -> Frame:
 
 def _shrunk(
     source: StoredClip, size: tuple[int, int], matrix: colour.Matrix
-) -> tuple[Tensor, Planes, colour.Plane]:
+) -> tuple[Picture, Planes, colour.Plane]:
     """RGB, planes of `matrix`, and luma of the source's own matrix, at the painting size."""
     own, (light, tint) = colour.MATRICES[source.layout.matrix], colour.levels(source.layout.full_range)
     half = (size[0] // 2, size[1] // 2)
-    luma = colour.to_values(_resized(source.luma[0].numpy(), size), light)
+    luma = colour.to_values(_resized(source.luma[0], size), light)
     whole = source.luma.shape[1:] == size
     chroma = np.empty((2, *(half if whole else size)), np.float32)
-    for plane, out in zip(source.chroma[0].numpy(), chroma, strict=True):
+    for plane, out in zip(source.chroma[0], chroma, strict=True):
         colour.to_values(_resized(plane, out.shape), tint, out)
-    rgb = np.clip(colour.to_rgb(luma, chroma, own), 0, 1)
+    rgb = colour.to_rgb(luma, chroma, own)
+    np.clip(rgb, 0, 1, out=rgb)
     if matrix != own:
-        planes = as_planes(torch.from_numpy(rgb)[None], matrix)
+        planes = as_planes(rgb, matrix)
     elif whole:
         planes = Planes(luma, chroma)
     else:
         planes = Planes(luma, np.stack([_resized(plane, half) for plane in chroma]))
-    return torch.from_numpy(rgb)[None], planes, luma
+    return rgb, planes, luma
 
 
-def _thumbnail(rgb: Tensor) -> Tensor:
-    """What the cut detector looks at, uint8, [1, 3, h, w]."""
+def _small_rgb(pixels: Tensor, size: tuple[int, int]) -> Picture:
+    """`styles.finish.at_painting_size` of one frame, as an array."""
+    planes = pixels[0].numpy()
+    small = np.empty((3, *size), np.float32)
+    for plane, out in zip(planes, small, strict=True):
+        np.multiply(_resized(plane, size), np.float32(1 / np.iinfo(planes.dtype).max), out=out)
+    return small
+
+
+def _thumbnail(rgb: Picture) -> Image:
+    """What the cut detector looks at."""
     size = working_size(rgb.shape[-2], rgb.shape[-1], SIDE)
-    return to_pixels(torch.from_numpy(np.stack([_resized(plane, size) for plane in rgb[0].numpy()]))[None])
+    small = [cv2.convertScaleAbs(_resized(plane, size), alpha=255) for plane in rgb[::-1]]
+    return np.asarray(cv2.merge(small), np.uint8)
 
 
 def _resized(plane: colour.Plane, size: tuple[int, ...]) -> colour.Plane:

@@ -19,8 +19,8 @@ from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
 from scenivid.frames import Clip, StoredClip, to_float, to_pixels
-from scenivid.ink import inked
-from scenivid.styles.finish import at_painting_size, finish
+from scenivid.ink import compose
+from scenivid.styles.finish import at_painting_size, finish, finish_line
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady
 
@@ -42,7 +42,7 @@ class Batch:
     """Whether each frame begins a shot."""
     motion: Motion | None = None
     styled: Tensor | None = None
-    """[T, 3, h, w], float, lines drawn."""
+    """[T, 3, h, w], float, or four channels with a line field."""
     kept: tuple[int, ...] = ()
     """Frames whose source is kept, since the style failed on them."""
     done: Tensor | None = None
@@ -209,8 +209,7 @@ class Paint:
         kept: list[int] = []
         if not bool(torch.isfinite(styled.sum())):
             styled, kept = self._one_by_one(batch, batch.rgb, before)
-        styled = inked(styled.float(), self._plan.ink)  # `steady` of tensors knows no lines
-        return _told(replace(batch, styled=styled, kept=tuple(kept)), self)
+        return _told(replace(batch, styled=styled.float(), kept=tuple(kept)), self)
 
     def _one_by_one(self, batch: Batch, rgb: Tensor, state: StyleState | None) -> tuple[Tensor, list[int]]:
         """Find the frames that fail; their state is thrown away."""
@@ -220,7 +219,9 @@ class Paint:
             if bool(torch.isfinite(frame.sum())):
                 state = after
             else:
-                self._notes.append(failed(batch.source, index, batch.number, self._stylizer, self._plan))
+                self._notes.append(
+                    failed(batch.source, index, batch.number, self._stylizer.card.name, self._plan)
+                )
                 frame = torch.zeros_like(frame)
                 kept.append(index)
             styled.append(frame)
@@ -279,9 +280,11 @@ class Finish:
         plan, full, rgb, styled = self._plan, batch.full, batch.rgb, batch.styled
         assert full is not None and rgb is not None and styled is not None
         source = to_float(full)
-        flat = styled
+        flat, line = styled[:, :3], styled[:, 3:]
         if plan.small != plan.size:
             flat = finish(flat, luma(rgb), luma(source))
+        if line.shape[1] and plan.ink > 0:
+            flat = compose(flat, finish_line(line, plan.size), plan.ink)
         if plan.blend < 1:
             flat = torch.lerp(source, flat, plan.blend)
         for index in batch.kept:

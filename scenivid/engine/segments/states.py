@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from scenivid.errors import CheckpointError
+from scenivid.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _KEY = "structure"
+_Kept = dict[str, Any]
+"""Tensors and arrays, by the names under which they are stored."""
 
 
 def save_states(states: object, path: Path) -> None:
@@ -31,10 +37,15 @@ def save_states(states: object, path: Path) -> None:
         TypeError: they hold something that can't be stored; a mistake of ours.
         OSError: the disk is full, or the like.
     """
-    tensors: dict[str, Tensor] = {}
-    structure = _packed(states, tensors)
+    kept: _Kept = {}
+    header = {_KEY: json.dumps(_packed(states, kept))}
     try:
-        save_file(tensors, path, {_KEY: json.dumps(structure)})
+        if any(_is_tensor(value) for value in kept.values()):
+            from safetensors.torch import save_file as save_tensors
+
+            save_tensors({name: torch.as_tensor(value) for name, value in kept.items()}, path, header)
+        else:
+            save_file({name: np.asarray(value) for name, value in kept.items()}, path, header)
     except SafetensorError as exc:  # it wraps what the system says
         raise OSError(str(exc)) from exc
 
@@ -46,52 +57,57 @@ def load_states(path: Path) -> Any:
         CheckpointError: no such file, damaged, or not one of ours.
     """
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-            return _unpacked(json.loads(file.metadata()[_KEY]), tensors)
+        with safe_open(path, "np") as file:
+            structure = file.metadata()[_KEY]
+        with safe_open(path, "pt" if '"tensor"' in structure else "np") as file:
+            return _unpacked(json.loads(structure), {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, ImportError) as exc:
         raise CheckpointError(f"{path} is damaged: begin again without --resume ({exc})") from exc
 
 
-def _packed(value: object, tensors: dict[str, Tensor]) -> Any:
+def _packed(value: Any, kept: _Kept) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Tensor):
-        return {"tensor": _kept(value, tensors), "device": str(value.device)}
+    if _is_tensor(value):
+        copy = value.detach().cpu().contiguous().clone()  # one storage may be shared by several
+        return {"tensor": _keep(copy, kept), "device": str(value.device)}
     if isinstance(value, np.ndarray):
-        return {"array": _kept(torch.from_numpy(value.copy(order="C")), tensors)}
+        return {"array": _keep(value.copy(order="C"), kept)}
     if isinstance(value, np.generic):
-        return {"number": _kept(torch.from_numpy(np.array([value])), tensors)}
+        return {"number": _keep(np.array([value]), kept)}
     if isinstance(value, tuple):
-        return {"tuple": [_packed(item, tensors) for item in value]}
+        return {"tuple": [_packed(item, kept) for item in value]}
     if isinstance(value, list):
-        return {"list": [_packed(item, tensors) for item in value]}
+        return {"list": [_packed(item, kept) for item in value]}
     if isinstance(value, Mapping):
-        return {"mapping": [[key, _packed(item, tensors)] for key, item in value.items()]}
+        return {"mapping": [[key, _packed(item, kept)] for key, item in value.items()]}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        fields = {
-            item.name: _packed(getattr(value, item.name), tensors) for item in dataclasses.fields(value)
-        }
+        fields = {item.name: _packed(getattr(value, item.name), kept) for item in dataclasses.fields(value)}
         return {"class": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
     raise TypeError(f"a state can't hold a {type(value).__name__}")
 
 
-def _kept(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
-    name = f"t{len(tensors)}"
-    tensors[name] = tensor.detach().cpu().contiguous().clone()  # one storage may be shared by several
+def _is_tensor(value: object) -> bool:
+    """Whether it is one of torch's, which isn't loaded to find out."""
+    return "torch" in sys.modules and isinstance(value, torch.Tensor)
+
+
+def _keep(value: Tensor | NDArray[Any], kept: _Kept) -> str:
+    name = f"t{len(kept)}"
+    kept[name] = value
     return name
 
 
-def _unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+def _unpacked(value: Any, tensors: Mapping[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
         return tensors[value["tensor"]].to(value["device"])
     if "array" in value:
-        return tensors[value["array"]].numpy()
+        return np.asarray(tensors[value["array"]])
     if "number" in value:
-        return tensors[value["number"]].numpy()[0]
+        return np.asarray(tensors[value["number"]])[0]
     if "tuple" in value:
         return tuple(_unpacked(item, tensors) for item in value["tuple"])
     if "list" in value:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, UnidentifiedImageError
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
+from scenivid.lazy import torch
 from scenivid.video import webp
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large

@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from scenivid.colour import MATRICES as STORED_MATRICES
 from scenivid.frames import Clip, Layout, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.color import Plane, RgbConverter, over_black
 from scenivid.video.describe import orientation
 from scenivid.video.info import VideoInfo
@@ -82,8 +82,7 @@ def stored_clips_of(
 
     def clip() -> StoredClip:
         count = len(pts)
-        light, tint = torch.from_numpy(luma[:count]), torch.from_numpy(chroma[:count])
-        return StoredClip(light, tint, layout, tuple(pts), tuple(durations))
+        return StoredClip(luma[:count], chroma[:count], layout, tuple(pts), tuple(durations))
 
     for frame in frames:
         if turn is None:

@@ -20,20 +20,22 @@ from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scenivid.aside import address
 from scenivid.errors import DependencyError, InputError
 from scenivid.frames import Clip
+from scenivid.lazy import torch
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import decord_child
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.times.timeline import Timeline, milliseconds
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GROUP_BYTES = 256 * 2**20
 """Decoded pixels that decord may hold."""

@@ -13,11 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
+from scenivid.lazy import torch
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large
 from scenivid.video.info import ColorInfo, VideoInfo

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
-import torch
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
 from scenivid.errors import ConfigError, OutputError
+from scenivid.lazy import torch
 from scenivid.video.color import bits, has_alpha
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.presets import preset_options
@@ -29,8 +29,8 @@ class Encoding:
     """FFmpeg's name: 'libx264', 'h264_nvenc', …"""
     pix_fmt: str
     options: dict[str, str]
-    dtype: torch.dtype
-    """Pixels that the writer takes: uint8, or uint16 where more than 8 bits are stored."""
+    deep: bool
+    """Whether more than 8 bits are stored."""
     notes: tuple[str, ...] = ()
     """What differs from the source, in words."""
 
@@ -42,6 +42,11 @@ class Encoding:
         if self.encoder == "libx264":
             return max(2, min(12, round(height / 180)))
         return 3 if self.encoder == "libx265" else 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Pixels that the writer takes: uint8, or uint16 where more than 8 bits are stored."""
+        return torch.uint16 if self.deep else torch.uint8
 
     @property
     def restartable(self) -> bool:
@@ -235,8 +240,7 @@ def encoding_for(
             options |= {"profile": "4444" if "444" in pix_fmt else "hq", "vendor": "apl0"}
         if encoder == "libvpx-vp9" and has_alpha(VideoFormat(pix_fmt)):
             options["auto-alt-ref"] = "0"  # its hidden frames have no place for transparency
-    dtype = torch.uint16 if depth > 8 and wanted > 8 else torch.uint8
-    return Encoding(codec, encoder, pix_fmt, options, dtype, tuple(notes))
+    return Encoding(codec, encoder, pix_fmt, options, depth > 8 and wanted > 8, tuple(notes))
 
 
 def _quality(codec: str, table: _Codec, crf: float | None) -> float | None:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from scenivid import aside
 from scenivid.errors import OutputError
 from scenivid.frames import Clip, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.formats import MATROSKA, Container, video_time_base
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding
@@ -62,7 +63,7 @@ class FileWriter:
         """
         unit = video_time_base(container, info.time_base)
         tags = tags_for(info.color, encoding)
-        self.dtype = encoding.dtype
+        self._encoding = encoding
         self.encoder = encoding.encoder
         self.notes = list(encoding.notes)
         self._target, self._info, self._container, self._overwrite = target, info, container, overwrite
@@ -113,6 +114,11 @@ class FileWriter:
         else:
             self._direct = PictureTrack(picture, ticks, unit, container.exact_end)
         self._picture, self._ticks = picture, ticks
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `VideoWriter.dtype`."""
+        return self._encoding.dtype
 
     def write(self, clip: Clip | StoredClip) -> None:
         """Append frames; see `VideoWriter.write`."""

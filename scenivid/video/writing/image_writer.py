@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
-import torch
-from torch import Tensor
 
 from scenivid import aside
 from scenivid.errors import OutputError
 from scenivid.frames import Clip, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
 from scenivid.video.writing.one_go import InOneGo
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 from scenivid.video.writing.pictures import over_black
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _COMPRESSION = 3  # zlib level; 9 takes many times as long for a few per cent
 _JPEG_QUALITY = 95

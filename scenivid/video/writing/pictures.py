@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from torch import Tensor
 
 from scenivid.frames import Layout, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo
 from scenivid.video.writing.encoders import Encoding
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LIMITED, _FULL = 1, 2
 _BT709 = 1
@@ -157,7 +160,7 @@ def layout_of(encoding: Encoding, tags: Tags) -> Layout | None:
 
 def stored_frames(clip: StoredClip, tags: Tags) -> Iterator[VideoFrame]:
     """Yield the frames of a clip that lies as the file stores it; they own their memory."""
-    for luma, chroma in zip(clip.luma.numpy(), clip.chroma.numpy(), strict=True):
+    for luma, chroma in zip(clip.luma, clip.chroma, strict=True):
         height, width = luma.shape
         frame = VideoFrame(width, height, "yuv420p")
         for plane, values in zip(frame.planes, (luma, *chroma), strict=True):

@@ -7,12 +7,12 @@ from fractions import Fraction
 from types import TracebackType
 
 import numpy as np
-import torch
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, OutputError
 from scenivid.frames import Clip, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.color import bits
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding

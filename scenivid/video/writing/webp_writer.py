@@ -7,11 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import torch
-
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
 from scenivid.frames import Clip, StoredClip
+from scenivid.lazy import torch
 from scenivid.video import webp
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.image_writer import encoded, left_out

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import torch
-
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
 from scenivid.frames import Clip, Layout, StoredClip
+from scenivid.lazy import torch
 from scenivid.video.formats import codec_for, container_for
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES

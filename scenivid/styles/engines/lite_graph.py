@@ -1,0 +1,183 @@
+"""A Lite network as a graph of OpenVINO, made from the weights file without torch: `nets.lite`, node by node.
+
+The frame comes extended by `BORDER` and the caller takes the border off again: both cost a copy here and a
+slow node in the graph. Colours and line leave it apart, since putting them together would cost two more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from scenivid.errors import CheckpointError, ConfigError
+from scenivid.nets.card import ModelCard, check_kind
+from scenivid.nets.lite_shape import SLOPE, LiteParams
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LiteWeights:
+    """What a weights file of a Lite network holds."""
+
+    params: LiteParams
+    arrays: Mapping[str, Array]
+    """By the names of `Lite.state_dict`."""
+
+    def at(self, strength: float) -> LiteWeights:
+        """As `Lite.at`: the network without a dial that paints at this strength."""
+        if not self.params.dial:
+            return self
+        restraint, fixed = np.float32(1 - strength), dict(self.arrays)
+        names = [name for name, _, _, _ in _convolutions(self.params)]
+        for index, name in enumerate(names):
+            gain, shift = self.arrays[f"dial_gain.{index}"], self.arrays[f"dial_shift.{index}"]
+            scale = (1 + restraint * gain) * np.float32(strength if name in ("out", "cover") else 1)
+            fixed[f"{name}.weight"] = self.arrays[f"{name}.weight"] * scale[:, None, None, None]
+            fixed[f"{name}.bias"] = self.arrays[f"{name}.bias"] * scale + restraint * shift
+        return LiteWeights(self.params, fixed)
+
+
+def read_lite(path: Path, card: ModelCard) -> LiteWeights | None:
+    """The weights of a Lite network in its present shape; None if the file holds anything else.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    if card.architecture != "lite" or len(card.params.get("widths", ())) == 4:
+        return None
+    check_kind(path)
+    try:
+        params = LiteParams(**card.params)
+        with safe_open(str(path), framework="np") as file:
+            arrays = {key: np.asarray(file.get_tensor(key), np.float32) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise CheckpointError(f"{path} is damaged or incomplete ({exc}); copy or download it again") from exc
+    except (ConfigError, TypeError, ValueError):  # torch's reader says what is wrong
+        return None
+    return LiteWeights(params, arrays) if _fits(params, arrays) else None
+
+
+def lite_graph(weights: LiteWeights, size: tuple[int, int]) -> Any:
+    """The graph, an openvino.Model: [1, 3, H, W] in [0, 1] to colours and, if the network has one, the line.
+
+    A network with a flat brush wants the image under it (`brush_planes`) as its second input.
+
+    Args:
+        weights: without a dial.
+        size: H and W, multiples of `nets.lite_shape.MULTIPLE`.
+    """
+    import openvino
+
+    names = ("image", "base") if weights.params.brush else ("image",)
+    inputs = [openvino.opset13.parameter([1, 3, *size], np.float32, name=name) for name in names]
+    results = _Graph(weights).results(*inputs)
+    return openvino.Model([result.output(0) for result in results], inputs, "lite")
+
+
+class _Graph:
+    def __init__(self, weights: LiteWeights) -> None:
+        from openvino import opset13
+
+        self._op: Any = opset13
+        self._params, self._arrays = weights.params, weights.arrays
+        self._strides = {name: stride for name, _, _, stride in _convolutions(weights.params)}
+
+    def results(self, image: Any, base: Any = None) -> list[Any]:
+        op, params = self._op, self._params
+        quarter = self._act(self._conv(image, "stem", 2))
+        quarter = self._blocks(quarter, "encode4", [1] * params.encode_blocks[0])
+        eighth = self._blocks(self._conv(quarter, "down8"), "encode8", [1] * params.encode_blocks[1])
+        deep = self._blocks(self._conv(eighth, "down16"), "middle", params.middle_dilations)
+        y = op.add(eighth, self._double(self._conv(deep, "up8")))
+        y = self._blocks(y, "decode8", [1] * params.decode_blocks[1])
+        y = op.add(quarter, self._double(self._conv(y, "up4")))
+        y = self._blocks(y, "decode4", [1] * params.decode_blocks[0])
+        y = self._shuffled(self._act(self._conv(y, "up2")))
+        y = self._act(op.add(self._conv(y, "head", 1), self._conv(image, "glance", 1)))
+        cover = op.clamp(self._shuffled(self._conv(y, "cover", 1)), 0.0, 1.0)
+        base = self._number(0.5) if base is None else base
+        flat = op.add(image, op.multiply(cover, op.subtract(base, image)))
+        paint = self._conv(y, "out", 1)
+        if not params.line:
+            return [op.clamp(op.add(flat, self._shuffled(paint)), 0.0, 1.0)]
+        lengths, axis = op.constant(np.array([12, 4], np.int64)), op.constant(np.int64(1))
+        parts = op.variadic_split(paint, axis, lengths)
+        colours, line = (self._shuffled(parts.output(index)) for index in (0, 1))
+        return [op.clamp(op.add(flat, colours), 0.0, 1.0), op.clamp(line, 0.0, 1.0)]
+
+    def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
+        op, stride = self._op, self._strides[name]
+        weight = op.constant(np.ascontiguousarray(self._arrays[f"{name}.weight"]))
+        bias = op.constant(self._arrays[f"{name}.bias"].reshape(1, -1, 1, 1))
+        sides = [pad, pad]
+        return op.add(op.convolution(x, weight, [stride] * 2, sides, sides, [dilation] * 2), bias)
+
+    def _blocks(self, x: Any, name: str, dilations: Sequence[int]) -> Any:
+        for index, dilation in enumerate(dilations):
+            inner = self._act(self._conv(x, f"{name}.{index}.first", dilation, dilation))
+            x = self._op.add(x, self._conv(inner, f"{name}.{index}.second", 1))
+        return x
+
+    def _act(self, x: Any) -> Any:
+        return self._op.prelu(x, self._number(SLOPE))
+
+    def _double(self, x: Any) -> Any:
+        scales = self._op.constant(np.array([2, 2], np.float32))
+        axes = self._op.constant(np.array([2, 3], np.int64))
+        mode = "half_pixel"
+        return self._op.interpolate(
+            x, scales, "linear_onnx", "scales", axes=axes, coordinate_transformation_mode=mode
+        )
+
+    def _shuffled(self, x: Any) -> Any:
+        return self._op.depth_to_space(x, "depth_first", 2)
+
+    def _number(self, value: float) -> Any:
+        return self._op.constant(np.array([value], np.float32))
+
+
+def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, int]]:
+    """Name, channels out and in, kernel and stride of each, in the order of `Lite`'s modules."""
+    quarter, eighth, sixteenth = params.widths
+    head = params.head
+
+    def blocks(name: str, width: int, count: int) -> list[tuple[str, tuple[int, int], int, int]]:
+        parts = [f"{name}.{index}.{part}" for index in range(count) for part in ("first", "second")]
+        return [(part, (width, width), 3, 1) for part in parts]
+
+    return [
+        ("stem", (quarter, 3), 8, 4),
+        *blocks("encode4", quarter, params.encode_blocks[0]),
+        ("down8", (eighth, quarter), 2, 2),
+        *blocks("encode8", eighth, params.encode_blocks[1]),
+        ("down16", (sixteenth, eighth), 2, 2),
+        *blocks("middle", sixteenth, len(params.middle_dilations)),
+        ("up8", (eighth, sixteenth), 1, 1),
+        *blocks("decode8", eighth, params.decode_blocks[1]),
+        ("up4", (quarter, eighth), 1, 1),
+        *blocks("decode4", quarter, params.decode_blocks[0]),
+        ("up2", (4 * head, quarter), 1, 1),
+        ("head", (head, head), 3, 1),
+        ("glance", (head, 3), 4, 2),
+        ("cover", (4, head), 3, 1),
+        ("out", (16 if params.line else 12, head), 3, 1),
+    ]
+
+
+def _fits(params: LiteParams, arrays: Mapping[str, Array]) -> bool:
+    """Whether the arrays are those of such a network, all numbers."""
+    wanted: dict[str, tuple[int, ...]] = {}
+    for index, (name, channels, kernel, _) in enumerate(_convolutions(params)):
+        wanted |= {f"{name}.weight": (*channels, kernel, kernel), f"{name}.bias": channels[:1]}
+        if params.dial:
+            wanted |= {f"dial_gain.{index}": channels[:1], f"dial_shift.{index}": channels[:1]}
+    if {name: array.shape for name, array in arrays.items()} != wanted:
+        return False
+    return all(bool(np.isfinite(array).all()) for array in arrays.values())

@@ -1,0 +1,187 @@
+"""Finishing plane by plane on the CPU: the formulas of `finish`, band by band of rows.
+
+A band with all that is made from it stays in the processor's cache; whole planes at full size would not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from scenivid.colour import FLOATS, Levels, Plane
+
+NEARLY = 1.1
+"""A frame up to this many times larger than the painting size is painted as it is."""
+WINDOW = 5
+"""Side, in small pixels, of the windows in which painting and source are compared."""
+NOISE = 1e-4
+"""Variance, in [0, 1]², below which contrast counts as noise."""
+FOLLOWS = (0.1, 0.4)
+"""Squared correlation of painting and source from which the source begins to count, and counts wholly."""
+MOST = 3.0
+"""How many times the source's contrast an edge may have."""
+BOOST = 1.06
+"""Makes up for windows that reach beyond an edge: measured against paintings made at full size."""
+STEEPEN = 0.8
+"""Share of the difference from the 3×3 mean that is added to the painting's own edges."""
+LARGE = 2.5
+"""Enlargement from which the flanks of lines are steepened twice."""
+_BAND = 48 * 1024
+"""Pixels of a band, about."""
+
+
+def painting_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """Height and width at which a frame is painted: even, and never larger than the frame.
+
+    Args:
+        height, width: of the frame, in pixels.
+        short_side: that of the painting; None paints at full size.
+    """
+    short = min(height, width)
+    if short_side is None or short <= NEARLY * short_side:
+        return height, width
+    scale = short_side / short
+    return 2 * max(1, round(height * scale / 2)), 2 * max(1, round(width * scale / 2))
+
+
+class Bands:
+    """Bands of rows of an enlarged plane that can be enlarged one by one, as if all were at once."""
+
+    def __init__(self, small: tuple[int, int], size: tuple[int, int]) -> None:
+        """Args:
+        small, size: height and width before and after.
+        """
+        self.size, self._small = size, small
+        whole = math.gcd(small[0], size[0])
+        self._unit, self._small_unit = size[0] // whole, small[0] // whole
+        """Rows after and before that fall together."""
+        self._units = max(1, _BAND // (size[1] * self._unit))
+
+    def __iter__(self) -> Iterator[slice]:
+        """The rows of each band."""
+        rows = self._units * self._unit
+        for top in range(0, self.size[0], rows):
+            yield slice(top, min(top + rows, self.size[0]))
+
+    def enlarged(self, plane: Plane, rows: slice) -> Plane:
+        """These rows of the linear enlargement of a small plane."""
+        first, last = rows.start // self._unit, rows.stop // self._unit
+        begin = max(0, first * self._small_unit - self._small_unit)
+        end = min(self._small[0], last * self._small_unit + self._small_unit)
+        above = rows.start - begin // self._small_unit * self._unit
+        size = (self.size[1], (end - begin) // self._small_unit * self._unit)
+        large: Plane = cv2.resize(plane[begin:end], size, interpolation=cv2.INTER_LINEAR)
+        return large[above : above + rows.stop - rows.start]
+
+
+class GuideStats:
+    """Local mean and variance of a small source plane, which all planes painted from it share."""
+
+    def __init__(self, guide: Plane) -> None:
+        """`guide`: float32 in [0, 1], [h, w]."""
+        self.guide = guide
+        self.mean = _box(guide)
+        self.variance = np.maximum(_box(guide * guide) - self.mean * self.mean, 0)
+
+
+def finish_plane(
+    painted: Plane,
+    stats: GuideStats,
+    full: Plane,
+    out: Plane,
+    full_levels: Levels = FLOATS,
+    out_levels: Levels = FLOATS,
+) -> None:
+    """Finish one plane: `finish` for [h, w] arrays.
+
+    Args:
+        painted: float32 with values like the guide's, [h, w].
+        stats: of the small source.
+        full: luma of the full source, [H, W], float32 or uint8.
+        out: written to; [H, W], float32, or uint8, which is rounded and clamped.
+        full_levels: how `full` holds its values.
+        out_levels: how `out` shall hold its values.
+    """
+    gain, base = _fit_plane(painted, stats)
+    # offset + scale · (gain · (full − its offset) / its scale + base), as one product and one sum
+    gain *= np.float32(out_levels.scale / full_levels.scale)
+    base *= np.float32(out_levels.scale)
+    base += np.float32(out_levels.offset)
+    if full_levels.offset:
+        base -= gain * np.float32(full_levels.offset)
+    kind = cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_32F
+    bands = Bands(painted.shape, full.shape)
+    for rows in bands:
+        light = bands.enlarged(gain, rows)
+        cv2.multiply(light, full[rows], dst=light, dtype=cv2.CV_32F)
+        cv2.add(light, bands.enlarged(base, rows), dst=out[rows], dtype=kind)
+
+
+class LineEnlarger:
+    """`finish_line` for one line field, [h, w] float32, band by band."""
+
+    def __init__(self, line: Plane, size: tuple[int, int]) -> None:
+        """`size`: height and width wanted."""
+        self.bands = Bands(line.shape, size)
+        self._line, self._same = line, line.shape == size
+        if not self._same:
+            self._least, self._most = _range(line)
+            self._times = 1 if size[0] < LARGE * line.shape[0] else 2
+
+    def __getitem__(self, rows: slice) -> Plane:
+        """These rows of the enlarged field, an array of its own."""
+        if self._same:
+            return self._line[rows].copy()
+        rows = slice(*rows.indices(self.bands.size[0]))
+        least, most = self.bands.enlarged(self._least, rows), self.bands.enlarged(self._most, rows)
+        if not most.any():
+            return np.zeros_like(most)
+        place = self.bands.enlarged(self._line, rows) - least
+        spread = np.maximum(most - least, np.float32(1e-4))
+        place /= spread
+        np.clip(place, 0, 1, out=place)
+        for _ in range(self._times):
+            steeper = place * np.float32(-2)
+            steeper += np.float32(3)
+            place *= place
+            place *= steeper
+        place *= spread
+        place += least
+        return place
+
+
+def _fit_plane(painted: Plane, stats: GuideStats) -> tuple[Plane, Plane]:
+    """`_fit` for one plane."""
+    level = _box(painted)
+    spread = np.maximum(_box(painted * painted) - level * level, 0)
+    together = _box(painted * stats.guide) - level * stats.mean
+    slope = together / (stats.variance + np.float32(NOISE))
+    trust = slope * together / (spread + np.float32(NOISE))
+    low, high = FOLLOWS
+    trust -= np.float32(low)
+    trust *= np.float32(1 / (high - low))
+    np.clip(trust, 0, 1, out=trust)
+    np.clip(slope, -MOST, MOST, out=slope)
+    slope *= trust * trust * (3 - 2 * trust)
+    gain = _box(slope, 3)
+    gain *= np.float32(BOOST)
+    return gain, _steep_plane(painted, STEEPEN) - gain * stats.guide
+
+
+def _steep_plane(image: Plane, share: float) -> Plane:
+    steep = cv2.addWeighted(image, 1 + share, _box(image, 3), -share, 0)
+    least, most = _range(image)
+    return cv2.min(cv2.max(steep, least), most)
+
+
+def _range(image: Plane) -> tuple[Plane, Plane]:
+    """Smallest and largest value of each 3×3 neighbourhood, the border repeated."""
+    square, edge = np.ones((3, 3), np.uint8), cv2.BORDER_REPLICATE
+    return cv2.erode(image, square, borderType=edge), cv2.dilate(image, square, borderType=edge)
+
+
+def _box(plane: Plane, side: int = WINDOW) -> Plane:
+    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE)

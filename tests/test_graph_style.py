@@ -1,0 +1,93 @@
+"""Lite networks run by OpenVINO from their weights file: torch's pictures, without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scenes import texture
+
+from scenivid.cores import Threads
+from scenivid.engine.bench.clips import make_clip
+from scenivid.errors import CheckpointError
+from scenivid.nets.checkpoint import ModelCard, save_checkpoint
+from scenivid.nets.lite import Lite, LiteParams
+from scenivid.styles.engines.graph_style import GraphStyle, graph_style
+from scenivid.styles.stylizer import stylizer_for
+
+pytest.importorskip("openvino")
+ONE = Threads(1, 1, 1)
+SHAPES = (
+    LiteParams(widths=(16, 24, 32), head=8, brush=6),
+    LiteParams(widths=(16, 16, 16), head=8, line=False, middle_dilations=(2, 1, 4)),
+    LiteParams(widths=(16, 16, 16), head=16, dial=True, encode_blocks=(2, 0), decode_blocks=(0, 2)),
+)
+
+
+def _saved(folder: Path, params: LiteParams) -> Path:
+    torch.manual_seed(0)
+    network = Lite(params).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.03 * torch.randn_like(weight))
+    path = folder / "style.safetensors"
+    save_checkpoint(path, network, ModelCard("random", "lite", vars(params)))
+    return path
+
+
+def _graph(path: Path, precision: str = "fp32", strength: float = 1.0) -> GraphStyle:
+    style = graph_style(path, precision, strength)
+    assert style is not None
+    return style
+
+
+@pytest.mark.parametrize("params", SHAPES, ids=str)
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_the_graph_is_the_network(tmp_path: Path, params: LiteParams, strength: float) -> None:
+    from scenivid.nets.checkpoint import load_checkpoint
+
+    path = _saved(tmp_path, params)
+    stylizer = stylizer_for(*load_checkpoint(path), torch.device("cpu"), "fp32", 0.0, strength)
+    style = _graph(path, strength=strength)
+    assert (style.ink is None) == (stylizer.ink is None)
+    assert style.strength == stylizer.strength and style.paint_size == stylizer.paint_size
+    for size in ((64, 96), (70, 101), (7, 40)):
+        image = texture(*size)
+        wanted, _ = stylizer.translate(image, [True], None, None)
+        painted, _ = style.painter(size, ONE).paint(image[0].numpy(), True, None)
+        assert np.abs(painted - wanted[0].numpy()).max() < 1e-4
+
+
+def test_tiles_make_no_difference(tmp_path: Path) -> None:
+    style = _graph(_saved(tmp_path, SHAPES[0]), "auto")  # with a flat brush
+    image = texture(150, 210)[0].numpy()
+    whole, _ = style.painter((150, 210), ONE).paint(image, True, None)
+    tiled, _ = style.painter((150, 210), ONE, 64).paint(image, True, None)
+    assert np.array_equal(whole, tiled)
+
+
+def test_other_networks_are_left_to_torch(tmp_path: Path) -> None:
+    path = _saved(tmp_path, SHAPES[0])
+    assert graph_style(path, "fp16", 1.0) is None  # refused where the message is
+    save_checkpoint(path, torch.nn.Linear(2, 2), ModelCard("other", "patch_discriminator"))
+    assert graph_style(path, "auto", 1.0) is None
+    save_checkpoint(path, Lite(SHAPES[0]), ModelCard("wrong", "lite", vars(SHAPES[1])))
+    assert graph_style(path, "auto", 1.0) is None
+    path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError):
+        graph_style(path, "auto", 1.0)
+
+
+def test_a_plain_run_loads_no_torch(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", 64, 96, 3)
+    code = (
+        "import sys; from pathlib import Path; from scenivid import StylizeSettings, probe, stylize;"
+        f"probe(Path({str(source)!r}));"
+        f"stylize(Path({str(source)!r}), Path({str(tmp_path / 'out.mp4')!r}), StylizeSettings(device='cpu'));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

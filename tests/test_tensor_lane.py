@@ -1,0 +1,94 @@
+"""The way over tensors, as CUDA has it, run on the CPU: what would make the host wait for the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+from scenes import pan
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from scenivid.engine import StylizeSettings
+from scenivid.engine.chain import Chain
+from scenivid.engine.stages import Stopwatch
+from scenivid.frames import Clip, to_pixels
+
+WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "lift_fresh", "equal", "unique")
+"""Operations of ATen that bring a value to the host, or copy one from ordinary memory to the device."""
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would wait, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        name = func.overloadpacket.__name__
+        if name in WAITING or (name == "index" and any(_is_mask(index) for index in args[1])):
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, torch.Tensor) and index.dtype in (torch.bool, torch.uint8)
+
+
+def _clips(count: int, size: tuple[int, int], batch: int) -> list[Clip]:
+    pixels = to_pixels(pan(count, *size, 2))
+    pts = [Fraction(index, 25) for index in range(count)]
+    return [Clip(pixels[at : at + batch], tuple(pts[at : at + batch])) for at in range(0, count, batch)]
+
+
+@pytest.mark.parametrize("flow", ["none", "raft-small"])
+@pytest.mark.parametrize("paint", ["full", 64])
+def test_the_host_waits_once_a_batch(style: str, flow: str, paint: Any) -> None:
+    settings = StylizeSettings(style=style, flow=flow, paint=paint, precision="fp32", device="cpu")
+    size = (128, 144)
+    chain = Chain.build(settings, "cpu", None, size, torch.uint8, [], tensors=True)
+    waits: dict[str, list[str]] = {}
+
+    def watched(stage: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+        calls = 0
+
+        def run(batch: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            with Waits() as seen:
+                done = stage(batch)
+            if calls == 2:  # constants are copied at the first call
+                waits[name] = seen.seen
+            return done
+
+        return run
+
+    parts: Any = chain.parts(_clips(4, size, 2))
+    for stage in chain.stages:
+        parts = map(watched(stage, stage.name), parts)
+    assert sum(len(part.source) for part in parts) == 4
+    assert waits == {"flow": [], "translate": ["is_nonzero"], "steady": [], "finish": []}
+
+
+def test_lines_are_steadied_and_drawn_at_full_size(style: str) -> None:
+    settings = StylizeSettings(style=style, flow="none", paint=64, precision="fp32", ink=1.0)
+    clips = _clips(3, (128, 192), 3)
+    results = []
+    for tensors in (True, False):
+        chain = Chain.build(
+            replace(settings, engine="torch"), "cpu", None, (128, 192), torch.uint8, [], tensors=tensors
+        )
+        source = clips if tensors else [clips[0].part(index, index + 1) for index in range(3)]
+        with chain.running(chain.parts(source), Stopwatch()) as parts:
+            results.append(torch.cat([part.source.pixels for part in parts]).float())
+    assert (results[0] - results[1]).abs().mean() < 1.5
