@@ -53,7 +53,7 @@ def _clips(count: int, size: tuple[int, int], batch: int) -> list[Clip]:
 
 @pytest.mark.parametrize("flow", ["none", "raft-small"])
 def test_the_host_waits_once_a_batch(style: str, flow: str) -> None:
-    settings = StylizeSettings(style=style, flow=flow, precision="fp32", device="cpu")
+    settings = StylizeSettings(style=style, flow=flow, precision="fp32", batch=2, device="cpu")
     size = (128, 144)
     chain = Chain.build(settings, "cpu", None, size, torch.uint8, [], tensors=True)
     waits: dict[str, list[str]] = {}
@@ -92,7 +92,10 @@ class _Lined(Failing):
 
 def test_lines_are_steadied_and_drawn_at_full_size() -> None:
     settings = StylizeSettings(flow="none", paint=64)
-    clips = _clips(3, (128, 192), 3)
+    y, x, t = torch.meshgrid(torch.arange(128), torch.arange(192), torch.arange(3), indexing="ij")
+    bands = (127 + 90 * torch.sin((x + 2 * y + 5 * t) / 15)).to(torch.uint8)
+    pts = tuple(Fraction(index, 25) for index in range(3))
+    clips = [Clip(bands.permute(2, 0, 1)[:, None].repeat(1, 3, 1, 1), pts)]
     results = []
     for tensors in (True, False):
         style: Any = _Lined(RuntimeError())
