@@ -74,7 +74,8 @@ def test_the_wheel_holds_the_package_and_no_tools_of_developers(wheel: Path) -> 
     expected = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "scenivid").rglob("*")
-        if path.suffix in (".py", ".safetensors", ".md", ".html", ".typed") or path.name == "py.typed"
+        if path.suffix in (".py", ".safetensors", ".md", ".html", ".toml", ".js", ".css", ".png", ".typed")
+        or path.name == "py.typed"
     }
     assert names == expected
     assert wheel.stat().st_size < LARGEST

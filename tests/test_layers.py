@@ -37,6 +37,7 @@ LEVEL = {
     "batch": 6,
     "doctor": 6,
     "cluster": 6,
+    "ui": 7,
     "cli": 7,
     "__main__": 8,
 }
@@ -46,6 +47,8 @@ APART = {("training", "evaluation"), ("nets", "flow")}
 ONLY_IN = {
     "click": ("cli/",),
     "decord": ("video/reading/decord_child.py",),
+    "gradio": ("ui/page.py", "ui/server.py"),
+    "fastapi": ("ui/api.py", "ui/server.py"),
     "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
     "torchvision": ("flow/raft.py", "perception/", "training/"),
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "Measure flicker, fidelity and style.",
     "train": "Train StyleGANs, pairs, translators, lite styles and flow.",
     "styles": "List, inspect, import and export styles.",
+    "ui": "Open a window: a page in the browser, and an HTTP API.",
     "weights": "List and fetch the weights that others publish.",
     "probe": "Show what a video file says about itself.",
     "compare": "Put two videos side by side.",

@@ -1,0 +1,158 @@
+"""Still previews: a frame of a source as it is and as it will look, at once; and thumbnails of it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import torch
+from PIL import Image
+
+from scenivid.cores import set_up
+from scenivid.devices import resolve_device
+from scenivid.engine.chain import Chain
+from scenivid.engine.stages import Stopwatch
+from scenivid.errors import InputError
+from scenivid.frames import Clip
+from scenivid.ui.choices import Choices, exact
+from scenivid.ui.place import new_id
+from scenivid.ui.sources import Source
+from scenivid.video.open import open_video
+from scenivid.video.tonemap import tonemap
+
+LONG_SIDE = 1280
+"""Of a preview, in pixels."""
+THUMBNAIL_SHORT_SIDE = 216
+_FRAMES, _PICTURES = 12, 96
+"""How many are kept."""
+_K = TypeVar("_K", bound=Hashable)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Still:
+    """One frame before and after."""
+
+    before: bytes
+    """JPEG."""
+    after: bytes
+    """JPEG, of the same size."""
+    width: int
+    height: int
+    token: str = ""
+    """By which `fetch` finds it again."""
+
+
+class Stills:
+    """Makes stills, one at a time, and remembers the last ones. From any thread."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self._device = device
+        self._painting = threading.Lock()
+        self._frames: OrderedDict[Hashable, Clip] = OrderedDict()
+        self._made: OrderedDict[tuple[Hashable, ...], Still] = OrderedDict()
+
+    def fetch(self, user: str, token: str) -> Still:
+        """A still that was made for this user a short while ago.
+
+        Raises:
+            InputError: it wasn't, or is forgotten.
+        """
+        for (owner, *_), still in list(self._made.items()):
+            if owner == user and still.token == token:
+                return still
+        raise InputError("this preview is forgotten: ask for it again")
+
+    def still(self, user: str, source: Source, at: float, choices: Choices, thumbnail: bool = False) -> Still:
+        """The frame shown `at` seconds after the first, and the same stylized; as in a run's first frame.
+
+        Raises:
+            InputError: the source can't be read there.
+            CheckpointError, ConfigError: the style can't be loaded or doesn't suit.
+        """
+        look = replace(choices, consistency=0.0, start=None, duration=None, format=None)
+        state = source.path.stat()
+        frame_key = (source.path, state.st_mtime_ns, state.st_size, round(at, 3))
+
+        def make() -> Still:
+            clip = _remember(self._frames, frame_key, lambda: _frame(source, at), _FRAMES)
+            return self._paint(_small(clip) if thumbnail else clip, look)
+
+        with self._painting:
+            return _remember(self._made, (user, frame_key, look, thumbnail), make, _PICTURES)
+
+    def _paint(self, clip: Clip, choices: Choices) -> Still:
+        settings = replace(choices.settings(self._device), engine="torch")  # others take seconds to begin
+        height, width = clip.pixels.shape[-2:]
+        device = resolve_device(settings.device)
+        chain = Chain.build(settings, device, None, (height, width), torch.uint8, [])
+        with set_up(chain.threads), chain.running(chain.parts([clip]), Stopwatch()) as results:
+            (after,) = [part.source for part in results]
+        assert isinstance(after, Clip)
+        return Still(_jpeg(clip), _jpeg(after), width, height, new_id())
+
+
+def picture(path: Path) -> bytes:
+    """A picture as JPEG, for pages.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    with open_video(path) as reader:
+        clip = next(iter(reader.clips(1)))
+    return _jpeg(_resized(clip, 2 * LONG_SIDE / max(clip.pixels.shape[-2:])))
+
+
+def _remember(kept: OrderedDict[_K, _T], key: _K, make: Callable[[], _T], most: int) -> _T:
+    if key not in kept:
+        kept[key] = make()
+        while len(kept) > most:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
+
+
+def _frame(source: Source, at: float) -> Clip:
+    """One frame, 8 bits, no larger than a preview."""
+    last = max(0.0, (source.duration or 0.0) - 1 / max(source.rate_hz, 1.0))
+    for start in (min(at, last), max(0.0, last - 1.0), 0.0):  # what the header says of the end may be wrong
+        try:
+            with open_video(source.path, start=exact(start) or Fraction(0)) as reader:
+                clip = next(iter(reader.clips(1)))
+                return _fitted(tonemap(clip, reader.info) if reader.info.color.hdr else clip)
+        except InputError:
+            if start == 0.0:
+                raise
+    raise InputError(f"{source.title}: no frame can be read")
+
+
+def _fitted(clip: Clip) -> Clip:
+    return _resized(clip, LONG_SIDE / max(clip.pixels.shape[-2:]))
+
+
+def _small(clip: Clip) -> Clip:
+    return _resized(clip, THUMBNAIL_SHORT_SIDE / min(clip.pixels.shape[-2:]))
+
+
+def _resized(clip: Clip, scale: float) -> Clip:
+    """8 bits, and smaller if the scale says so."""
+    rows = clip.pixels[0].permute(1, 2, 0).numpy()
+    if rows.dtype.itemsize == 2:
+        rows = (rows >> 8).astype("uint8")
+    if scale < 1:
+        size = [max(2, round(side * scale)) for side in (rows.shape[1], rows.shape[0])]
+        rows = cv2.resize(rows, (size[0], size[1]), interpolation=cv2.INTER_AREA)
+    return Clip(torch.from_numpy(rows.copy()).permute(2, 0, 1)[None], clip.pts)
+
+
+def _jpeg(clip: Clip) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(clip.pixels[0].permute(1, 2, 0).contiguous().numpy()).save(file, "JPEG", quality=90)
+    return file.getvalue()
