@@ -19,6 +19,7 @@ from scenivid.ui.studio import Studio
 STATIC = Path(__file__).parent / "static"
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<link rel="stylesheet" href="/scenivid/page.css">'
     '<script type="module" src="/scenivid/main.js"></script>'
 )
 _OWN_INK = 0.5

@@ -69,7 +69,6 @@ def _with_page(app: FastAPI, studio: Studio) -> FastAPI:
         build_page(studio),
         "/",
         theme=theme(),
-        css_paths=[STATIC / "page.css"],
         head=HEAD,
         footer_links=[],
         run_history=False,

@@ -97,6 +97,7 @@ def test_five_seconds_move_with_and_without_coherence(page: sync_api.Page, tmp_p
     page.get_by_role("button", name="Preview 5 seconds").click()
     videos = page.locator("#sv-moving video")
     sync_api.expect(videos).to_have_count(2)
+    sync_api.expect(videos.first).to_be_visible()
     page.wait_for_function("[...document.querySelectorAll('#sv-moving video')].every(v => v.readyState >= 2)")
     assert videos.evaluate_all("all => all.map(video => video.videoWidth)") == [160, 160]
     _shot(page, "moving")
