@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,6 @@ pytestmark = [
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "home") as server:
-        yield server
-
-
-@pytest.fixture
 def wrong() -> Iterator[list[str]]:
     """What the console complains of: it fails the test."""
     said: list[str] = []
@@ -46,21 +40,51 @@ def wrong() -> Iterator[list[str]]:
     assert not said
 
 
-@pytest.fixture
-def page(server: Server, wrong: list[str]) -> Iterator[sync_api.Page]:
-    """The page, at 1280 pixels."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
     with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        page.set_default_timeout(PATIENCE_MS)
         sync_api.expect.set_options(timeout=PATIENCE_MS)
+        browser = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all: it keeps users apart, and each page is a user."""
+    with serving(tmp_path_factory.mktemp("home"), "--multi-user") as server:
+        yield server
+
+
+Visit = Callable[[], sync_api.Page]
+
+
+@pytest.fixture
+def visit(server: Server, browser: sync_api.Browser, wrong: list[str]) -> Iterator[Visit]:
+    """Opens the page as somebody new, at 1280 pixels."""
+    contexts = []
+
+    def visited() -> sync_api.Page:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on(
             "console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(server.address)
-        yield page
-        browser.close()
+        page.locator(".sv-card").first.wait_for()
+        return page
+
+    yield visited
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(visit: Visit) -> sync_api.Page:
+    """Somebody's page."""
+    return visit()
 
 
 def test_from_upload_to_download(page: sync_api.Page, tmp_path: Path) -> None:
@@ -107,14 +131,25 @@ def test_what_is_no_video_is_said_beside_the_upload(
     page: sync_api.Page, tmp_path: Path, wrong: list[str]
 ) -> None:
     (tmp_path / "notes.mp4").write_text("This is a text file.")
-    page.locator("#sv-list").wait_for(state="attached")
     page.get_by_label("Drop a video or a picture").set_input_files(tmp_path / "notes.mp4")
     sync_api.expect(page.locator(".sv-drop [role=alert]")).to_contain_text("notes.mp4: not a video file")
     wrong[:] = [text for text in wrong if "status of 422" not in text]  # the browser's own word about it
 
 
+def test_two_browsers_dont_see_each_other(visit: Visit, tmp_path: Path) -> None:
+    one, other = visit(), visit()
+    _bring(one, h264_clip(tmp_path / "walk.mp4", frames=2))
+    one.get_by_role("button", name="Stylize").click()
+    address = one.locator(".sv-job a").get_attribute("href")
+    other.reload()
+    other.get_by_text("None yet").wait_for()
+    assert other.locator(".sv-job").count() == 0
+    status = "address => fetch(address.replace('/result', '')).then(answer => answer.status)"
+    assert one.evaluate(status, address) == 200
+    assert other.request.get(f"{other.url.rstrip('/')}{address}").status == 404
+
+
 def _bring(page: sync_api.Page, clip: Path) -> None:
-    page.locator(".sv-card").first.wait_for()
     page.get_by_label("Drop a video or a picture").set_input_files(clip)
     sync_api.expect(page.locator(".sv-file-name")).to_contain_text("walk.mp4: 160 × 96")
 
