@@ -1,7 +1,7 @@
 """Stylize a clip through the HTTP API of `scenivid ui`, with nothing but Python's own library.
 
-    scenivid ui &
-    python examples/use_the_api.py examples/clip.mp4 out.mp4 --style cel
+scenivid ui &
+python examples/use_the_api.py examples/clip.mp4 out.mp4 --style cel
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ def _status(*words: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_of_the_help_works(
-    example: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_example_of_the_help_works(example: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, *words = shlex.split(example)
     assert program == "scenivid"
     if words[0] == "ui":  # would serve until somebody stops it
