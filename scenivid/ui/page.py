@@ -102,7 +102,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 )
                 with gr.Row():
                     moving = gr.Button(
-                        "Preview 5 seconds", interactive=False, elem_id="sv-move", min_width=120, size="md"
+                        "Preview 5 s", interactive=False, elem_id="sv-move", min_width=120, size="md"
                     )
                     go = gr.Button(
                         "Stylize",

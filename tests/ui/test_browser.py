@@ -118,7 +118,7 @@ def test_from_upload_to_download(page: sync_api.Page, tmp_path: Path) -> None:
 
 def test_five_seconds_move_with_and_without_coherence(page: sync_api.Page, tmp_path: Path) -> None:
     _bring(page, h264_clip(tmp_path / "walk.mp4", frames=12))
-    page.get_by_role("button", name="Preview 5 seconds").click()
+    page.get_by_role("button", name="Preview 5 s").click()
     videos = page.locator("#sv-moving video")
     sync_api.expect(videos).to_have_count(2)
     sync_api.expect(videos.first).to_be_visible()
