@@ -112,6 +112,7 @@ def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
             raise ConfigError(f"{settings.host}:{settings.port} can't be listened at: is it taken?") from exc
         host, port = socket.getsockname()[:2]
         with socket:
+            socket.listen()  # who comes before the server has begun waits for it
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
             uvicorn.Server(config).run(sockets=[socket])
 
