@@ -27,6 +27,14 @@ def config_file() -> Path:
     return (_home() or platformdirs.user_config_path(_NAME, appauthor=False)) / "config.toml"
 
 
+def state_dir() -> Path:
+    """What the window keeps from one start to the next: `$SCENIVID_HOME`, or the system's place for state.
+
+    That is `$XDG_STATE_HOME/scenivid` or `~/.local/state/scenivid` on Linux.
+    """
+    return _home() or platformdirs.user_state_path(_NAME, appauthor=False)
+
+
 def _home() -> Path | None:
     home = os.environ.get("SCENIVID_HOME")
     return Path(home) if home else None

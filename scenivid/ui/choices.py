@@ -95,16 +95,11 @@ class Choices:
         return FORMATS[self.kind(still)][0]
 
     def arguments(self, still: bool) -> list[str]:
-        """Options of `scenivid stylize`: those that aren't the default, and the style."""
-        found = ["--style", self.style]
-        if self.strength != Choices.strength:
-            found += ["--strength", f"{self.strength:g}"]
+        """Options of `scenivid stylize`: every dial, as the user's own defaults may be others."""
+        found = ["--style", self.style, "--strength", f"{self.strength:g}"]
         if self.ink is not None:
             found += ["--ink", f"{self.ink:g}"]
-        if self.consistency != Choices.consistency:
-            found += ["--consistency", f"{self.consistency:g}"]
-        if self.paint != "auto":
-            found += ["--paint", str(self.paint)]
+        found += ["--consistency", f"{self.consistency:g}", "--paint", str(self.paint)]
         if self.start:
             found += ["--start", seconds(self.start)]
         if self.duration is not None:

@@ -22,15 +22,6 @@ _DAY_S = 24 * 3600.0
 _LONGEST_NAME = 120
 
 
-def default_home() -> Path:
-    """$SCENIVID_HOME/ui, or the user's state directory."""
-    home = os.environ.get("SCENIVID_HOME")
-    if home:
-        return Path(home) / "ui"
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "scenivid" / "ui"
-
-
 def new_id() -> str:
     """A name that nobody guesses."""
     return secrets.token_hex(8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenivid.errors import ConfigError, DependencyError
-from scenivid.ui.place import default_home
+from scenivid.places import state_dir
 from scenivid.ui.sources import resolved
 from scenivid.ui.studio import Studio, open_studio
 
@@ -95,7 +95,7 @@ def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
         import uvicorn
     except ImportError as exc:
         raise _missing(exc) from exc
-    home = settings.home or default_home()
+    home = settings.home or state_dir() / "ui"
     folders = resolved(settings.folders)
     with open_studio(home, folders, settings.at_once, settings.device) as studio:
         config = uvicorn.Config(

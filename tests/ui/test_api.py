@@ -50,7 +50,9 @@ def test_submit_status_result(client: TestClient, upload: str) -> None:
     job = f"/api/jobs/{sent.json()['id']}"
     wait_until(lambda: client.get(job).json()["state"] == "done")
     status = client.get(job).json()
-    assert status["command"] == "scenivid stylize in.mkv in-cel.mp4 --style cel --ink 0.5"
+    assert status["command"] == (
+        "scenivid stylize in.mkv in-cel.mp4 --style cel --strength 1 --ink 0.5 --consistency 0.7 --paint auto"
+    )
     assert [found["id"] for found in client.get("/api/jobs").json()] == [status["id"]]
     result = client.get(status["result"])
     assert result.content.startswith(b"made of ")

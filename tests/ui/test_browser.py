@@ -180,12 +180,12 @@ def _dials(page: sync_api.Page) -> None:
     page.get_by_label("number input for Strength").fill("0.5")
     page.keyboard.press("Tab")
     command = page.locator("#sv-command textarea")
-    sync_api.expect(command).to_have_value(re.compile(r"--strength 0\.5$"))
+    sync_api.expect(command).to_have_value(re.compile(r"--strength 0\.5 "))
     sync_api.expect(after).not_to_have_attribute("src", before or "")
     page.get_by_role("radio", name="aozora").focus()
     page.keyboard.press("ArrowRight")
     sync_api.expect(command).to_have_value(
-        "scenivid stylize walk.mp4 walk-cel.mp4 --style cel --strength 0.5"
+        "scenivid stylize walk.mp4 walk-cel.mp4 --style cel --strength 0.5 --consistency 0.7 --paint auto"
     )
 
 

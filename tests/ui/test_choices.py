@@ -8,12 +8,17 @@ from fractions import Fraction
 import pytest
 
 from scenivid.cli.stylize import command, settings_from
+from scenivid.engine import StylizeSettings
 from scenivid.errors import ConfigError
 from scenivid.ui.choices import FORMATS, Choices, exact, seconds
 
 
-def test_the_defaults_are_the_command_lines() -> None:
-    assert Choices().command("in.mp4", "out.mp4", False) == "scenivid stylize in.mp4 out.mp4 --style aozora"
+def test_the_defaults_are_the_command_lines_but_said_all_the_same() -> None:
+    assert Choices().settings() == StylizeSettings()
+    assert (
+        Choices().command("in.mp4", "out.mp4", False)
+        == "scenivid stylize in.mp4 out.mp4 --style aozora --strength 1 --consistency 0.7 --paint auto"
+    )
 
 
 def test_every_choice_is_on_the_command_line_which_understands_it() -> None:

@@ -33,10 +33,14 @@ def test_a_job_is_a_run_of_the_command_line_that_can_be_resumed(
     wait_until(lambda: _state(studio, job) == "done")
     result = studio.queue.jobs.folder(job) / "in-aozora.mp4"
     assert children.begun == [
-        ["stylize", str(source.path), str(result), "--style", "aozora", "--strength", "0.5", "--resume",
+        ["stylize", str(source.path), str(result), "--style", "aozora", "--strength", "0.5",
+         "--consistency", "0.7", "--paint", "auto", "--resume",
          "--progress", "json", "--json", "--device", "cpu"]
     ]  # fmt: skip
-    assert job.command == f"scenivid stylize {source.path} in-aozora.mp4 --style aozora --strength 0.5"
+    assert job.command == (
+        f"scenivid stylize {source.path} in-aozora.mp4"
+        " --style aozora --strength 0.5 --consistency 0.7 --paint auto"
+    )
 
 
 def test_twenty_jobs_at_once_are_done_in_order_one_at_a_time(

@@ -25,10 +25,11 @@ pytestmark = pytest.mark.slow
 
 SHORT_PIECES = """
 import time
-from scenivid.engine import run
+from scenivid.engine import passage
 from scenivid.engine.segments.work import Work
+from scenivid.engine.shots import Pieces
 
-run.piece_length = lambda rate: 20
+passage.piece_lengths = lambda rate: Pieces(20)
 if {slow}:
     add = Work.add
     Work.add = lambda self, *rest: (add(self, *rest), time.sleep(0.3))  # it shall not be done before the kill
@@ -61,7 +62,7 @@ def test_a_job_goes_on_after_its_server_was_killed_and_gives_the_command_lines_b
     patches.mkdir()
     models = tmp_path / "models"
     models.mkdir()
-    Path(random_style(tmp_path, LiteParams())).rename(models / "random.safetensors")
+    Path(random_style(tmp_path, LiteParams((8, 8, 8), head=8))).rename(models / "random.safetensors")
     monkeypatch.setenv("SCENIVID_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(patches), str(ROOT)]))
     clip = h264_clip(named / "walk.mp4", frames=100)
@@ -82,7 +83,7 @@ def test_a_job_goes_on_after_its_server_was_killed_and_gives_the_command_lines_b
     assert first[0] == 1 and 1 not in first[1:]  # the second run began after the first one's pieces
     plain = tmp_path / "plain.mp4"
     words = [sys.executable, "-m", "scenivid", "stylize", str(clip), str(plain), "--style", "random",
-             "--strength", "0.8", "--device", "cpu"]  # fmt: skip
+             "--strength", "0.8", "--consistency", "0.7", "--paint", "auto", "--device", "cpu"]  # fmt: skip
     subprocess.run(words, check=True, capture_output=True)
     assert (folder / job["result_name"]).read_bytes() == plain.read_bytes()
 
