@@ -29,8 +29,10 @@ def dabbed(x: Tensor, radius: int) -> Tensor:
     """
     small = F.avg_pool2d(x, 2)
     mean = _blur(small, radius)
-    variance = _blur((small - mean).square().sum(1, keepdim=True), radius)
-    calm = (1 + EVEN * variance) ** -HARDNESS
+    away = small - mean
+    variance = _blur((away * away).sum(1, keepdim=True), radius)
+    even = 1 / (1 + EVEN * variance)
+    calm = even * even.sqrt()  # to the power of HARDNESS; powers are slow in OpenVINO
     offset, height, width = offset_of(radius), *small.shape[-2:]
     padded = F.pad(torch.cat([mean * calm, calm], 1), (offset,) * 4, mode="replicate")
     turns = places_of(radius)
@@ -73,9 +75,8 @@ def taps_of(radius: int) -> int:
 
 def _blur(x: Tensor, radius: int) -> Tensor:
     taps, channels = taps_of(radius), x.shape[1]
-    offsets = torch.arange(-taps, taps + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma(radius)) ** 2)
-    kernel = kernel / kernel.sum()
+    bells = [math.exp(-0.5 * (offset / sigma(radius)) ** 2) for offset in range(-taps, taps + 1)]
+    kernel = torch.tensor([bell / sum(bells) for bell in bells], dtype=x.dtype, device=x.device)
     padded = F.pad(x, (taps,) * 4, mode="replicate")
     rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
     return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
