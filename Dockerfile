@@ -19,7 +19,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 FROM python:${PYTHON}-slim
 # cpu, or cuda: torch's usual wheels for Linux bring CUDA with them.
 ARG TORCH=cpu
-ARG EXTRAS=onnx,openvino
+ARG EXTRAS=onnx,openvino,ui
 COPY constraints.txt /tmp/constraints.txt
 RUN if [ "$TORCH" = cpu ]; then index="--index-url https://download.pytorch.org/whl/cpu"; else index=""; fi \
  && pip install --no-cache-dir --constraint /tmp/constraints.txt $index torch torchvision

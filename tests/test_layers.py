@@ -35,6 +35,7 @@ LEVEL = {
     "training": 6,
     "evaluation": 6,
     "batch": 6,
+    "live": 6,
     "doctor": 6,
     "cluster": 6,
     "ui": 7,

@@ -63,7 +63,8 @@ def test_frames_that_are_handed_over_one_by_one_are_the_same(clip: Path, setting
         stylizer.forget()
         again = [stylizer(picture) for picture in source(clip)]
     for frame, one, other in zip(expected, made, again, strict=True):
-        assert (one == frame.pixels).all() and (other == one).all()
+        assert np.abs(one.astype(int) - frame.pixels).max() <= 1  # sums over other numbers of threads
+        assert (other == one).all()
 
 
 def test_what_came_before_shows_until_it_is_forgotten(clip: Path, settings: StylizeSettings) -> None:

@@ -20,6 +20,7 @@ from scenivid.signals import INTERRUPTED, cancellable
 COMMANDS = {
     "stylize": "Stylize a video or a folder of frames.",
     "batch": "Stylize a folder of videos and frame folders.",
+    "live": "Show a camera, a file or an address stylised as it comes.",
     "eval": "Measure flicker, fidelity and style.",
     "train": "Train StyleGANs, pairs, translators, lite styles and flow.",
     "styles": "List, inspect, import and export styles.",
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("SCENIVID_DEBUG") == "1"
     configure(verbose="--verbose" in words or "-v" in words, debug=debug)
-    prompt = arguments is None and words[:1] in (["stylize"], ["batch"])
+    prompt = arguments is None and words[:1] in (["stylize"], ["batch"], ["live"])
     try:
         with cancellable(), stopping_promptly() if prompt else nullcontext():
             status = _run(words, debug)

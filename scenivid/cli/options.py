@@ -154,6 +154,14 @@ def stylize_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _shared(function, _STYLIZE)
 
 
+def look_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `stylize` that decide how frames look and what computes them, none about files."""
+    held = _shared(lambda: None, _STYLIZE).__click_params__  # type: ignore[attr-defined]
+    chosen = [option for option in held if spelled(option) in _LOOK]
+    function.__click_params__ = [*getattr(function, "__click_params__", []), *chosen]  # type: ignore[attr-defined]
+    return function
+
+
 def _shared(function: Callable[..., Any], options: list[Decorator]) -> Callable[..., Any]:
     """Add options, marked as those that several commands have."""
     for option in reversed(options):
@@ -207,6 +215,11 @@ _PROGRESS: list[Decorator] = [
     click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
                  callback=_log_file, help="Append every message, with its time, to this file."),
 ]  # fmt: skip
+_LOOK = {
+    "style", "strength", "ink", "style-image", "style-predictor", "like", "consistency", "flow",
+    "flow-weights", "device", "precision", "tile", "engine", "paint", "max-pixels", "onnx-layout",
+    "onnx-range", "onnx-channels",
+}  # fmt: skip
 _UNIT = Number(0, 1)
 _STYLIZE: list[Decorator] = [
     click.option("--style", default="aozora", show_default=True, metavar="NAME|FILE",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scenivid.cores import set_up
+from scenivid.cores import Threads, available, set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.settings import StylizeSettings
@@ -113,6 +113,8 @@ class FrameStylizer:
         device = resolve_device(settings.device)
         plain = replace(settings, serial=True, batch=1)
         self._chain = Chain.build(plain, device, stylizer, (height, width), _DEPTHS[self._dtype], self.notes)
+        cores = available()
+        self._threads = Threads(1, cores, max(1, cores // 2))  # there is one frame at a time
         self._blank = tuple((stage.name, stage.state()) for stage in self._chain.stages)
         self._lock, self._stack = threading.Lock(), ExitStack()
         self._next: Clip | None = None
@@ -134,7 +136,7 @@ class FrameStylizer:
                 f"expected {height}x{width} pixels of RGB or RGBA in {self._dtype}, got "
                 f"{'x'.join(map(str, pixels.shape))} of {pixels.dtype}"
             )
-        with self._lock, set_up(self._chain.threads):
+        with self._lock, set_up(self._threads):
             if self._results is None:
                 running = self._chain.running(self._chain.parts(self._fed()), Stopwatch())
                 self._results = self._stack.enter_context(running)

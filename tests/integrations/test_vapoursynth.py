@@ -155,7 +155,7 @@ def test_a_host_with_many_threads_gets_the_same_frames(
     with ThreadPoolExecutor(4) as pool:
         frames = dict(zip(order, pool.map(made.get_frame, order), strict=True))
     for n, expected in enumerate(_expected(clip, settings)):
-        assert (_picture(frames[n]) == expected).all()
+        assert np.abs(_picture(frames[n]).astype(int) - expected).max() <= 1
     assert not host.log
 
 
@@ -166,7 +166,7 @@ def test_a_jump_says_so_and_begins_anew(
     made.get_frame(0)
     frame = made.get_frame(FRAMES * 20)
     assert "coherence begins anew" in host.log[0] and frame.props["ScenividRestart"] == 1
-    assert (_picture(frame) == _expected(clip, settings)[0]).all()
+    assert np.abs(_picture(frame).astype(int) - _expected(clip, settings)[0]).max() <= 1
     assert made.get_frame(FRAMES * 20 + 1).props["ScenividRestart"] == 0
     assert made.get_frame(3).props["ScenividRestart"] == 1 and len(host.log) == 2
 
