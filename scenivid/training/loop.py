@@ -53,6 +53,7 @@ from scenivid.training.interrupt import stop_requests
 from scenivid.training.log import RunLog
 from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
+from scenivid.training.speed import tune
 from scenivid.training.watchdog import Sign, Watchdog
 from scenivid.training.world import World
 from scenivid.weights.torch_file import read_torch
@@ -138,7 +139,8 @@ def train(
     began = time.monotonic()
     seed_all(run.seed + 7919 * world.rank)
     out.mkdir(parents=True, exist_ok=True)
-    first = _resume(program, recipe, out, world.rank)
+    tune(world.device)
+    first = _resume(program, recipe, out, world)
     writes = world.rank == 0
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
@@ -195,14 +197,17 @@ def save_checkpoint(program: Program, recipe: Any, step: int, path: Path) -> Non
         torch.save(held, part)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, data: bytes | None = None) -> dict[str, Any]:
     """The content of a checkpoint.pt: step, recipe (plain dict), state (name to state dict), rng.
+
+    Args:
+        data: its bytes, where another process has read them.
 
     Raises:
         CheckpointError: damaged, or not one of ours.
     """
     try:
-        held = read_torch(path)
+        held = read_torch(path, data=data)
     except CheckpointError as exc:
         raise CheckpointError(f"{exc}; delete it to start again") from exc
     if not isinstance(held, dict) or not {"step", "recipe", "state", "rng"} <= held.keys():
@@ -234,11 +239,16 @@ def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
         kept.copy_(buffer)
 
 
-def _resume(program: Program, recipe: Any, out: Path, rank: int) -> int:
+def _resume(program: Program, recipe: Any, out: Path, world: World) -> int:
+    """Every process takes what process 0 has: other machines may not see its folder."""
     path = out / CHECKPOINT
-    if not path.exists():
+    if world.size == 1:
+        held = read_checkpoint(path) if path.exists() else None
+    else:
+        data = world.share(path.read_bytes() if world.rank == 0 and path.exists() else None)
+        held = None if data is None else read_checkpoint(path, data)
+    if held is None:
         return 0
-    held = read_checkpoint(path)
     changed = differences(recipe, held["recipe"])
     if changed:
         raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); choose another --out")
@@ -250,10 +260,10 @@ def _resume(program: Program, recipe: Any, out: Path, rank: int) -> int:
             part.load_state_dict(held["state"][name])
         except (RuntimeError, ValueError, KeyError) as exc:
             raise CheckpointError(f"{path}: {name} doesn't fit ({exc})") from exc
-    if rank == 0:
+    if world.rank == 0:
         set_rng_state(held["rng"])
     else:
-        seed_all(held["step"] + 7919 * rank)
+        seed_all(held["step"] + 7919 * world.rank)
     logger.info("going on from step %d of %s", held["step"], path)
     return int(held["step"])
 

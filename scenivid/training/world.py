@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ class World:
     rank: int = 0
     """Number of this process; only 0 writes."""
     size: int = 1
+    local_rank: int = 0
+    """Number among the processes of this machine."""
+    local_size: int = 1
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a detached tensor over all processes."""
@@ -60,6 +63,31 @@ class World:
         """True everywhere when it is true for one process; called by all at the same steps."""
         return bool(self.mean(torch.tensor(float(mine), device=self.device)) > 0)
 
+    def joint(self, values: Mapping[str, Tensor | float]) -> dict[str, Tensor | float]:
+        """The means of logged values over all processes, in one exchange."""
+        if self.size == 1:
+            return dict(values)
+        numbers = [
+            torch.as_tensor(value, dtype=torch.float32, device=self.device) for value in values.values()
+        ]
+        return dict(zip(values, self.mean(torch.stack(numbers)), strict=True))
+
+    def share(self, data: bytes | None) -> bytes | None:
+        """What process 0 gives, for all: a file that only its machine may have. None where it has none."""
+        if self.size == 1:
+            return data
+        length = torch.tensor([-1 if data is None else len(data)], device=self.device)
+        torch.distributed.broadcast(length, 0)
+        count = int(length)
+        if count < 0:
+            return None
+        if self.rank == 0 and data is not None:
+            held = torch.frombuffer(bytearray(data), dtype=torch.uint8).to(self.device)
+        else:
+            held = torch.empty(count, dtype=torch.uint8, device=self.device)
+        torch.distributed.broadcast(held, 0)
+        return held.cpu().numpy().tobytes()
+
     def wait(self) -> None:
         """Until every process has come here: what one has written, the others can read from now on."""
         if self.size > 1:
@@ -80,15 +108,17 @@ def open_world() -> World:
         raise DependencyError("training on several devices needs: pip install scenivid[train]") from exc
     state = PartialState(cpu=not torch.cuda.is_available())
     _end_quietly()
-    return World(torch.device(state.device), state.process_index, state.num_processes)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
+    return World(
+        torch.device(state.device), state.process_index, state.num_processes, state.local_process_index, local
+    )
 
 
-def open_accelerator(device: str, precision: str) -> Any:
+def open_accelerator(device: str) -> Any:
     """Accelerate for a program whose gradients DistributedDataParallel averages.
 
     Args:
         device: "cpu" forbids others.
-        precision: "bf16" for autocast.
 
     Raises:
         DependencyError: accelerate isn't installed.
@@ -102,7 +132,7 @@ def open_accelerator(device: str, precision: str) -> Any:
     try:
         accelerator = Accelerator(
             cpu=device == "cpu",
-            mixed_precision="bf16" if precision == "bf16" else "no",
+            mixed_precision="no",  # `speed.Mixed` casts: Accelerate would copy every output to float32
             # The only buffers are the blur's constants, and a network runs twice before one backward pass.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -16,20 +17,21 @@ from torch import Tensor
 from scenivid.errors import CheckpointError
 
 
-def read_torch(path: Path, allowed: Sequence[type] = ()) -> Any:
+def read_torch(path: Path, allowed: Sequence[type] = (), data: bytes | None = None) -> Any:
     """What a .pt or .pth file holds, on the CPU: tensors, numbers, strings and containers of them.
 
     Args:
         allowed: harmless classes that may occur besides.
+        data: its bytes, where they are at hand.
 
     Raises:
         CheckpointError: no such file, damaged, or it holds code.
     """
-    if not path.is_file():
+    if data is None and not path.is_file():
         raise CheckpointError(f"no such file: {path}")
     try:
         with torch.serialization.safe_globals(list(allowed)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path if data is None else BytesIO(data), map_location="cpu", weights_only=True)
     except UnpicklingError as exc:  # torch's own words would advise to load it all the same
         raise CheckpointError(
             f"{path} can't be read: it holds other things than a state dict of tensors, or it is damaged"

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.training.painter.batches import Degrade, degraded, draw_batch
+from scenivid.frames import to_float
+from scenivid.training.painter.batches import Crops, Degrade, Levels, degraded
 from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all
 from scenivid.training.painter.views import BORDER, PairSettings, view
 
@@ -117,14 +118,16 @@ def _pairs() -> Pairs:
     )
 
 
-def test_a_batch_follows_from_seed_and_step_and_stays_aligned() -> None:
-    pairs = _pairs()
-    batch = draw_batch(pairs, CLEAN, 64, 4, seed=1, step=9)
-    assert batch.source.shape == (4, 3, 64, 64) and batch.target.shape == (4, 4, 64, 64)
-    assert torch.allclose(batch.source + batch.target[:, :3], torch.ones(1), atol=1e-6)
-    assert torch.equal(batch.source[:, :1], batch.target[:, 3:])
-    assert torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, seed=1, step=9).source)
-    assert not torch.equal(batch.source, draw_batch(pairs, CLEAN, 64, 4, seed=1, step=10).source)
+def test_a_crop_follows_from_seed_and_number_and_stays_aligned() -> None:
+    levels = Levels({1.0: _pairs()}, 2)
+    crops, other = (Crops(levels, CLEAN, 64, 4, seed) for seed in (1, 2))
+    crop = crops[9]
+    assert crop["source"].shape == (3, 64, 64) and crop["target"].shape == (4, 64, 64)
+    assert torch.allclose(crop["source"] + to_float(crop["target"][:3]), torch.ones(1), atol=1e-6)
+    assert torch.equal(crop["source"][:1], to_float(crop["target"][3:]))
+    assert torch.equal(crop["source"], crops[9]["source"])
+    assert not torch.equal(crop["source"], crops[10]["source"])
+    assert not torch.equal(crop["source"], other[9]["source"])
 
 
 @pytest.mark.parametrize(

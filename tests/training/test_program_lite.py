@@ -31,6 +31,7 @@ TINY = Recipe(
     batch=2,
     moved=1,
     precision="fp32",
+    workers=0,
 )
 
 
@@ -149,12 +150,12 @@ def test_a_run_that_begins_early_takes_in_what_is_painted_meanwhile(recipe: Reci
     store = PairStore(recipe.photos, "aozora", recipe.pairs, recipe.run.seed, tmp_path)
     store.paint(0)
     program = LiteProgram(recipe, [store])
-    assert len(program.levels[1.0]) == 8
+    assert len(program.levels.pairs[1.0]) == 8
     store.paint(1)
     program.batch(49)
-    assert len(program.levels[1.0]) == 8
+    assert len(program.levels.pairs[1.0]) == 8
     program.batch(50)
-    assert len(program.levels[1.0]) == 12
+    assert len(program.levels.pairs[1.0]) == 12
 
 
 def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_a_dial_is_learnt_at_every_second_step(recipe: Recipe, tmp_path: Path) -
     program = LiteProgram(recipe, [Darkening() for _ in range(3)])
     image = torch.rand(1, 3, 32, 32)
     assert torch.allclose(program.ema.eval()(image), load_checkpoint(plain)[0](image), atol=1e-5)
-    assert [program.strength(index) for index in range(5)] == [1.0, 0.25, 1.0, 0.5, 1.0]
+    assert [program.levels.strength(index) for index in range(5)] == [1.0, 0.25, 1.0, 0.5, 1.0]
     for index in range(2):
         program.step(index)
     dial = (*program.net.dial_gain, *program.net.dial_shift)

@@ -52,11 +52,16 @@ class ProjectionHeads(nn.Module):
         initialise(self)
 
     def forward(self, features: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
-        """Features [N, C, H, W] of each layer at its places [N, P] to [N, P, D], L2-normalised, float32."""
-        return [
-            F.normalize(head(gather(layer, place)).float(), dim=2)
-            for head, layer, place in zip(self.heads, features, places, strict=True)
-        ]
+        """Features [N, C, H, W] of each layer at its places [N, P] to [N, P, D], L2-normalised, float32.
+
+        In float32 throughout: new heads give short vectors, and the gradient of their direction is as large
+        as they are short, more than float16 holds.
+        """
+        with torch.autocast(features[0].device.type, enabled=False):
+            return [
+                F.normalize(head(gather(layer, place).float()), dim=2)
+                for head, layer, place in zip(self.heads, features, places, strict=True)
+            ]
 
 
 def gather(features: Tensor, places: Tensor) -> Tensor:
@@ -68,6 +73,8 @@ def gather(features: Tensor, places: Tensor) -> Tensor:
 
 def draw_places(features: Sequence[Tensor], count: int, key: Sequence[int], first: int) -> list[Tensor]:
     """Random positions in each layer, without repeats, the same whatever the batch and the processes.
+
+    Drawn on the features' device: other positions on a GPU than on the CPU.
 
     Args:
         features: [N, C, H, W] each; only their sizes and device matter.
@@ -81,10 +88,12 @@ def draw_places(features: Sequence[Tensor], count: int, key: Sequence[int], firs
     for number, layer in enumerate(features):
         size = layer.shape[2] * layer.shape[3]
         rows = [
-            torch.randperm(size, generator=generator(*key, first + i, number))[:count]
+            torch.randperm(
+                size, generator=generator(*key, first + i, number, device=layer.device), device=layer.device
+            )[:count]
             for i in range(layer.shape[0])
         ]
-        drawn.append(torch.stack(rows).to(layer.device))
+        drawn.append(torch.stack(rows))
     return drawn
 
 

@@ -60,7 +60,7 @@ def patch_contrast(
 
 def draw_boxes(count: int, generator: torch.Generator, smallest: float = 0.2, largest: float = 0.5) -> Tensor:
     """[count, 4] square boxes with sides drawn from [smallest, largest] of the image, anywhere in it."""
-    draws = torch.rand(count, 3, generator=generator)
+    draws = torch.rand(count, 3, generator=generator, device=generator.device)
     side = smallest + (largest - smallest) * draws[:, 0]
     left, top = draws[:, 1] * (1 - side), draws[:, 2] * (1 - side)
     return torch.stack([left, top, left + side, top + side], dim=1)

@@ -55,11 +55,18 @@ class SyntheticMotion:
 
 
 def draw_motion(
-    shape: Sequence[int], settings: MotionSettings, key: Sequence[int], first: int
+    shape: Sequence[int],
+    settings: MotionSettings,
+    key: Sequence[int],
+    first: int,
+    device: torch.device | str = "cpu",
 ) -> SyntheticMotion:
-    """Draw one motion for each image of [N, 3, H, W]; image i depends on `key` and first + i only."""
+    """Draw one motion for each image of [N, 3, H, W]; image i depends on `key` and first + i only.
+
+    Planes are drawn on `device`, so nothing of size is copied.
+    """
     count, _, height, width = shape
-    parts = [_draw_one(height, width, settings, generator(*key, first + i)) for i in range(count)]
+    parts = [_draw_one(height, width, settings, (*key, first + i), device) for i in range(count)]
     flow = torch.stack([flow for flow, _ in parts])
     return SyntheticMotion(flow, visibility(flow), torch.stack([noise for _, noise in parts]))
 
@@ -88,16 +95,17 @@ def visibility(flow: Tensor) -> Tensor:
 
 
 def _draw_one(
-    height: int, width: int, settings: MotionSettings, generator: torch.Generator
+    height: int, width: int, settings: MotionSettings, key: Sequence[int], device: torch.device | str
 ) -> tuple[Tensor, Tensor]:
     side = min(height, width)
-    turn, scale, right, down, level = (torch.rand(5, generator=generator) * 2 - 1).tolist()
+    turn, scale, right, down, level = (torch.rand(5, generator=generator(*key)) * 2 - 1).tolist()
+    planes = generator(*key, 1, device=device)
     angle, size = math.radians(turn * settings.turn), 1 + scale * settings.scale
-    xs = torch.arange(width, dtype=torch.float32) - (width - 1) / 2
-    ys = (torch.arange(height, dtype=torch.float32) - (height - 1) / 2)[:, None]
+    xs = torch.arange(width, dtype=torch.float32, device=device) - (width - 1) / 2
+    ys = (torch.arange(height, dtype=torch.float32, device=device) - (height - 1) / 2)[:, None]
     u = (size * math.cos(angle) - 1) * xs - size * math.sin(angle) * ys + right * settings.shift * side
     v = size * math.sin(angle) * xs + (size * math.cos(angle) - 1) * ys + down * settings.shift * side
-    coarse = torch.randn(1, 2, 5, 5, generator=generator) * settings.bend * side
+    coarse = torch.randn(1, 2, 5, 5, generator=planes, device=device) * settings.bend * side
     bend = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)[0]
-    noise = torch.randn(3, height, width, generator=generator) * abs(level) * settings.noise
+    noise = torch.randn(3, height, width, generator=planes, device=device) * abs(level) * settings.noise
     return torch.stack([u, v]) + bend, noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -32,34 +33,49 @@ class Degrade:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Crops for one step."""
+class Levels:
+    """Painted pairs by strength, and which of them a step trains."""
 
-    source: Tensor
-    """Degraded photographs, float [N, 3, C, C] in [0, 1]."""
-    target: Tensor
-    """Paintings of the photographs as they were, float [N, 4, C, C]: flat RGB and line."""
+    pairs: Mapping[float, Pairs]
+    """Of full strength, 1.0, and of others."""
+    every: int
+    """Every how many steps one of the others is trained, in turn."""
+
+    def strength(self, step: int) -> float:
+        """Full strength, and now and then another for which something is painted."""
+        others = [strength for strength in self.pairs if strength != 1]
+        if not others or step % self.every != self.every - 1:
+            return 1.0
+        wanted = others[step // self.every % len(others)]
+        return wanted if len(self.pairs[wanted]) else 1.0
+
+    def counts(self) -> tuple[int, ...]:
+        """How many pairs there are of each."""
+        return tuple(len(pairs) for pairs in self.pairs.values())
 
 
-def draw_batch(pairs: Pairs, degrade: Degrade, crop: int, count: int, seed: int, step: int) -> Batch:
-    """The batch of step `step`, a function of (seed, step).
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """An endless row of crops, for `data.Stream`: crop i is a function of (seed, i)."""
 
-    Args:
-        crop: side of a crop, at most the side of a pair.
-        count: crops.
-    """
-    random = generator(seed, 32, step)
-    spare = pairs.size - crop
-    chosen = torch.randint(len(pairs), (count,), generator=random).tolist()
-    places = torch.randint(spare + 1, (count, 2), generator=random).tolist()
-    flips = (torch.rand(count, generator=random) < 0.5).tolist()
-    sources, targets = [], []
-    for number, (top, left), flip in zip(chosen, places, flips, strict=True):
-        pair = pairs[number][:, top : top + crop, left : left + crop]
-        pair = pair.flip(-1) if flip else pair
-        sources.append(degraded(pair[:3], degrade, random))
-        targets.append(pair[3:])
-    return Batch(torch.stack(sources), to_float(torch.stack(targets)))
+    levels: Levels
+    degrade: Degrade
+    side: int
+    """Of a crop in pixels, at most the side of a pair."""
+    batch: int
+    """Crops of a step, of all processes."""
+    seed: int
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """The source, degraded, float [3, C, C] in [0, 1], and its painting, uint8 [4, C, C]."""
+        pairs = self.levels.pairs[self.levels.strength(index // self.batch)]
+        random = generator(self.seed, 32, index)
+        number, top, left, flip = torch.rand(4, generator=random, dtype=torch.float64).tolist()
+        spare = pairs.size - self.side + 1
+        y, x = int(top * spare), int(left * spare)
+        pair = pairs[int(number * len(pairs))][:, y : y + self.side, x : x + self.side]
+        pair = pair.flip(-1) if flip < 0.5 else pair
+        return {"source": degraded(pair[:3], self.degrade, random), "target": pair[3:].contiguous()}
 
 
 def degraded(pixels: Tensor, degrade: Degrade, random: torch.Generator) -> Tensor:

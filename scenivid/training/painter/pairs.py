@@ -130,12 +130,16 @@ class PairStore:
         return self.folder / f"{number:05d}.npy"
 
 
-def paint_all(stores: Sequence[PairStore], share: float = 1.0) -> None:
-    """Paint the first `share` of every store, side by side."""
+def paint_all(stores: Sequence[PairStore], share: float = 1.0, part: tuple[int, int] = (0, 1)) -> None:
+    """Paint the first `share` of every store, side by side.
+
+    Args:
+        part: which of how many processes this is, that divide the work.
+    """
     jobs = [
         ((number + 0.5) / store.count, store, number) for store in stores for number in range(store.count)
     ]
-    for place, store, number in sorted(jobs, key=lambda job: job[0]):
+    for place, store, number in sorted(jobs, key=lambda job: job[0])[part[0] :: part[1]]:
         if place <= share:
             store.paint(number)
 

@@ -182,7 +182,7 @@ class FinetuneProgram:
         logged: dict[str, Tensor | float] = {}
         if self.realism is not None and index % self.recipe.realism.every == 0:
             logged |= self._measure()
-        real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device)))
+        real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device, non_blocking=True)))
         losses = self.gan.discriminator_step(real, index)
 
         def constrain(images: Tensor, w: Tensor, noise: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -190,8 +190,9 @@ class FinetuneProgram:
                 return {}
             with torch.no_grad():
                 partner = self.source(w, noise)
-            boxes = draw_boxes(self.recipe.constraints.patches, generator(self.recipe.run.seed, 7, index))
-            return self.constraint(_unit(partner), _unit(images), boxes.to(self.device))
+            rng = generator(self.recipe.run.seed, 7, index, device=self.device)
+            boxes = draw_boxes(self.recipe.constraints.patches, rng)
+            return self.constraint(_unit(partner), _unit(images), boxes)
 
         return logged | self.gan.joint(losses | self.gan.generator_step(index, constrain))
 

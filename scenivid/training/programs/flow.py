@@ -39,10 +39,13 @@ from scenivid.training.loop import (
 )
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
+from scenivid.training.speed import Mixed, Precision, compiled
+from scenivid.training.world import World, open_world
 from scenivid.weights.torch_file import read_state
 
 logger = logging.getLogger(__name__)
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_CLIP = 1.0
+"""Longest gradient."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ class Recipe:
     weight_decay: float = 1e-5
     ema: float = 0.999
     """Decay of the averaged network that is kept."""
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = "bf16"
+    compile: bool = harmless(False)
+    """Let torch.compile make a program of the network."""
     workers: int = harmless(1)
 
 
@@ -86,7 +91,8 @@ def run(
         CheckpointError: `recipe.start` doesn't fit raft_small.
     """
     images = load_photos(recipe.photos, recipe.motion)
-    program = FlowProgram(replace(recipe, workers=0) if dry_run else recipe, images)
+    world = open_world()
+    program = FlowProgram(replace(recipe, workers=0) if dry_run else recipe, images, world)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info(
         "raft_small: %s parameters, %d photographs, %d steps",
@@ -98,8 +104,9 @@ def run(
     if dry_run:
         program.batch(0)
         return weights
-    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
-    export(program.ema, weights, steps=outcome.step, recipe=recipe)
+    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, world=world)
+    if world.rank == 0:
+        export(program.ema, weights, steps=outcome.step, recipe=recipe)
     return weights
 
 
@@ -132,24 +139,33 @@ def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
 class FlowProgram:
     """raft_small, its optimiser and its average, as the training loop wants them."""
 
-    def __init__(self, recipe: Recipe, images: Sequence[NDArray[np.uint8]]) -> None:
-        self.recipe = recipe
+    def __init__(
+        self, recipe: Recipe, images: Sequence[NDArray[np.uint8]], world: World | None = None
+    ) -> None:
+        self.recipe, self.world = recipe, world or World(resolve_device("auto"))
         torch.manual_seed(recipe.run.seed)
-        self.device = resolve_device("auto")
+        self.device = self.world.device
+        self.mixed = Mixed(self.device, recipe.precision)
         self.net = raft_small(weights=None)
         if recipe.start is not None:
             _load_start(self.net, recipe.start)
         self.net.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        compiled(self.net, recipe.compile)
         self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.net.parameters(),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=self.device.type == "cuda" or None,
         )
         self._scenes = _Scenes(list(images), recipe.motion, recipe.run.seed)
-        self._stream = Stream({"scene": self._scenes}, recipe.batch, recipe.workers)
+        self._stream = Stream(
+            {"scene": self._scenes}, recipe.batch, recipe.workers, self.world.rank, self.world.size
+        )
 
     def state(self) -> Mapping[str, Stateful]:
         """Weights, average and optimiser."""
-        return {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
+        return {"net": self.net, "ema": self.ema, "optimizer": self.optimizer, **self.mixed.state()}
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """One optimiser step; reports loss, end-point error and the error of zero flow, in pixels."""
@@ -157,21 +173,17 @@ class FlowProgram:
         rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
         set_learning_rate(self.optimizer, rate)
         first, second, flow = (part.to(self.device, non_blocking=True) for part in self.batch(index))
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
+        with self.mixed.cast():
             estimates = self.net(first * 2 - 1, second * 2 - 1, num_flow_updates=recipe.updates)
         loss = sequence_loss([estimate.float() for estimate in estimates], flow, recipe.gamma)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.mixed.step(self.optimizer, _CLIP, self.world.average_gradients)
+        self.mixed.update()
         update_ema(self.ema, self.net, min(recipe.ema, (1 + index) / (10 + index)))
         error = (estimates[-1].detach().float() - flow).norm(dim=1).mean()
-        return {
-            "loss": loss.detach(),
-            "epe": error,
-            "epe_zero": flow.norm(dim=1).mean(),
-            "learning_rate": rate,
-        }
+        told = {"loss": loss.detach(), "epe": error, "epe_zero": flow.norm(dim=1).mean()}
+        return self.world.joint(told) | {"learning_rate": rate}
 
     def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Batch `index`: two frames [N, 3, H, W] in [0, 1] and the flow [N, 2, H, W] in pixels."""

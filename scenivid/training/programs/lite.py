@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from scenivid.devices import resolve_device
+from scenivid.errors import ConfigError
 from scenivid.frames import to_float
 from scenivid.ink import inked
 from scenivid.nets.checkpoint import (
@@ -34,6 +35,7 @@ from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientne
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
+from scenivid.training.data.samples import Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import (
     CHECKPOINT,
@@ -45,7 +47,7 @@ from scenivid.training.loop import (
 )
 from scenivid.training.losses.lite import inner, lines, reconstruction
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
-from scenivid.training.painter.batches import Batch, draw_batch
+from scenivid.training.painter.batches import Crops, Levels
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore, paint_all
 from scenivid.training.painter.teacher import Teacher
@@ -53,6 +55,8 @@ from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.programs.lite_plan import plan
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
+from scenivid.training.speed import Mixed, compiled
+from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 _REFRESH = 50
@@ -94,13 +98,24 @@ def run(
     if dry_run:
         plan(recipe)
         return weights
+    world = open_world()
+    if world.size > 1 and recipe.begin_with is not None:
+        raise ConfigError("begin_with is for one process: several could know of different pairs")
     stores = open_stores(recipe, out)
-    paint_all(stores, 1.0 if recipe.begin_with is None else (recipe.begin_with / len(stores[0].jobs)))
-    program = LiteProgram(recipe, stores)
+    share = 1.0 if recipe.begin_with is None else recipe.begin_with / len(stores[0].jobs)
+    paint_all(
+        stores, share, (world.local_rank, world.local_size)
+    )  # each machine may have a folder of its own
+    world.wait()
+    program = LiteProgram(recipe, stores, world)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info("lite: %s parameters, %d steps", f"{parameters:,}", recipe.run.steps)
-    outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress)
-    save_checkpoint(weights, program.ema, card(recipe, outcome.step), torch.float16)
+    try:
+        outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, world=world)
+    finally:
+        program.close()
+    if world.rank == 0:
+        save_checkpoint(weights, program.ema, card(recipe, outcome.step), torch.float16)
     return weights
 
 
@@ -142,18 +157,21 @@ class PairSource(Protocol):
 class LiteProgram:
     """The network, its average, and the discriminator if there is one, as the training loop wants them."""
 
-    def __init__(self, recipe: Recipe, stores: Sequence[PairSource]) -> None:
+    def __init__(self, recipe: Recipe, stores: Sequence[PairSource], world: World | None = None) -> None:
         """`stores` are the pairs of full strength and of `recipe.strengths`, in their order."""
-        self.recipe = recipe
+        self.recipe, self.world = recipe, world or World(resolve_device("auto"))
         self.stores = dict(zip((1.0, *recipe.strengths), stores, strict=True))
-        self.levels = {strength: store.pairs() for strength, store in self.stores.items()}
-        self.device = resolve_device("auto")
+        self.levels = self._painted_pairs()
+        self.device = self.world.device
+        self.mixed = Mixed(self.device, recipe.precision)
+        self.stream = self._open_stream()
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
         if recipe.start is not None:
             _start(self.net, recipe.start)
         self.net.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        compiled(self.net, recipe.compile)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True
         )
@@ -173,37 +191,28 @@ class LiteProgram:
     def state(self) -> Mapping[str, Stateful]:
         """Weights, average and optimisers."""
         parts: dict[str, Stateful] = {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
+        parts |= self.mixed.state()
         if self.critic is not None:
             parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
         return parts
 
-    def strength(self, index: int) -> float:
-        """What step `index` trains: full strength, and now and then the others in turn."""
-        others, every = self.recipe.strengths, self.recipe.dial_every
-        if not others or index % every != every - 1:
-            return 1.0
-        wanted = others[index // every % len(others)]
-        return wanted if len(self.levels[wanted]) else 1.0
-
-    def batch(self, index: int) -> Batch:
-        """The crops of step `index`."""
-        recipe = self.recipe
-        if recipe.begin_with is not None and index % _REFRESH == 0:
-            self.levels = {strength: store.pairs() for strength, store in self.stores.items()}
-        pairs = self.levels[self.strength(index)]
-        return draw_batch(pairs, recipe.degrade, recipe.crop, recipe.batch, recipe.run.seed, index)
+    def batch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Crops of step `index` on the device: photographs [N, 3, C, C], paintings [N, 3 or 4, C, C]."""
+        if self.recipe.begin_with is not None and index % _REFRESH == 0:
+            self._look_for_more()
+        crops = self.stream.batch(index)["crop"]
+        source, target = (crops[side].to(self.device, non_blocking=True) for side in ("source", "target"))
+        return source.contiguous(memory_format=torch.channels_last), to_float(target[:, : self.net.channels])
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """One optimiser step; reports every loss, unweighted."""
         recipe = self.recipe
         rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
         set_learning_rate(self.optimizer, rate)
-        batch = self.batch(index)
-        source = batch.source.to(self.device, memory_format=torch.channels_last)
-        target = batch.target[:, : self.net.channels].to(self.device)
+        source, target = self.batch(index)
         seen, motion = self._moved(source, index)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
-            output = self._paint(seen, self.strength(index))
+        with self.mixed.cast():
+            output = self._paint(seen, self.levels.strength(index))
         losses = self._compared(output[: recipe.batch], target)
         if motion is not None:
             losses["temporal"] = steadiness(output[recipe.batch :], output[: recipe.moved], motion)
@@ -211,17 +220,17 @@ class LiteProgram:
             losses |= self._seen(self.eye, output[: recipe.batch], target, index)
         weights = asdict(recipe.weights)
         terms = [weights[name] * value for name, value in losses.items() if weights.get(name)]
-        loss = torch.stack(terms).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
-        self.optimizer.step()
+        self.mixed.scale(torch.stack(terms).sum()).backward()  # type: ignore[no-untyped-call]
+        self.mixed.step(self.optimizer, recipe.clip, self.world.average_gradients)
+        self.mixed.update()
         update_ema(self.ema, self.net, min(recipe.ema, (1 + index) / (10 + index)))
-        return {name: value.detach() for name, value in losses.items()} | {"learning_rate": rate}
+        told = self.world.joint({name: value.detach() for name, value in losses.items()})
+        return told | {"learning_rate": rate}
 
     def samples(self) -> Tensor | None:
         """Rows of photograph, painting, result, inked."""
-        pairs, size = self.levels[1.0], self.recipe.crop
+        pairs, size = self.levels.pairs[1.0], self.recipe.crop
         few = torch.stack([pairs[number] for number in range(min(6, len(pairs)))])[..., :size, :size]
         source, target = to_float(few[:, :3]), to_float(few[:, 3 : 3 + self.net.channels])
         self.ema.eval()
@@ -229,6 +238,27 @@ class LiteProgram:
             output = self.ema(source.to(self.device))
         ink = look_named(self.recipe.style).ink
         return grid([source, inked(target, ink), inked(output, ink)])
+
+    def _painted_pairs(self) -> Levels:
+        pairs = {strength: store.pairs() for strength, store in self.stores.items()}
+        return Levels(pairs, self.recipe.dial_every)
+
+    def _open_stream(self) -> Stream:
+        recipe, world = self.recipe, self.world
+        joint = recipe.batch * world.size
+        crops = Crops(self.levels, recipe.degrade, recipe.crop, joint, recipe.run.seed)
+        return Stream({"crop": crops}, recipe.batch, recipe.workers, rank=world.rank, world=world.size)
+
+    def _look_for_more(self) -> None:
+        """Take in what has been painted meanwhile; workers, which have a copy of the list, begin anew."""
+        levels = self._painted_pairs()
+        if levels.counts() != self.levels.counts():
+            self.close()
+            self.levels, self.stream = levels, self._open_stream()
+
+    def close(self) -> None:
+        """End the workers."""
+        self.stream.__exit__()
 
     def _compared(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         output, target = inner(output).contiguous(), inner(target)
@@ -241,7 +271,8 @@ class LiteProgram:
         if not recipe.moved or not recipe.weights.temporal:
             return source, None
         shape = (recipe.moved, *source.shape[1:])
-        motion = draw_motion(shape, recipe.motion, (recipe.run.seed, 33, index), 0)
+        first = self.world.rank * recipe.moved
+        motion = draw_motion(shape, recipe.motion, (recipe.run.seed, 33, index), first, self.device)
         moved = synthesise(source[: recipe.moved], motion)
         return torch.cat([source, moved]).contiguous(memory_format=torch.channels_last), motion
 
@@ -253,7 +284,7 @@ class LiteProgram:
         return output
 
     def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+        with self.mixed.cast():
             return eye.forward_features(images)
 
     def _painted(self, first: int, count: int) -> Tensor:
@@ -264,7 +295,9 @@ class LiteProgram:
     def _seen(self, eye: EfficientNetLite0, output: Tensor, target: Tensor, index: int) -> dict[str, Tensor]:
         """What EfficientNet-Lite0 says of the result: beside its own painting, and among real paintings."""
         recipe, losses = self.recipe, {}
-        judged = self.critic is not None and index >= recipe.adversarial_from and self.strength(index) == 1
+        judged = (
+            self.critic is not None and index >= recipe.adversarial_from and self.levels.strength(index) == 1
+        )
         count = len(output) if judged else recipe.perceptual_crops
         ink = look_named(recipe.style).ink
         found = self._look(eye, inner(inked(output[:count], ink)))
@@ -279,11 +312,12 @@ class LiteProgram:
             losses["perceptual"] = torch.stack(terms).mean()
         if self.critic is not None and judged:
             with torch.no_grad():
-                real = self._look(eye, self._painted(index * recipe.batch, recipe.batch))
+                number = index * self.world.size + self.world.rank
+                real = self._look(eye, self._painted(number * recipe.batch, recipe.batch))
             loss = self.critic.loss(found, real)
             self.critic_optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.critic_optimizer.step()
+            self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.mixed.step(self.critic_optimizer, joined=self.world.average_gradients)
             losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
         return losses
 

@@ -19,6 +19,7 @@ from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.teacher import Teacher
 from scenivid.training.plan import look_for
 from scenivid.training.programs.lite_recipe import Recipe
+from scenivid.training.speed import Mixed
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def _rehearse(recipe: Recipe) -> None:
     source = torch.empty(recipe.batch + moved, 3, recipe.crop, recipe.crop)
     target = torch.empty(recipe.batch, net.channels, recipe.crop, recipe.crop)
     for _ in range(2):
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
+        with Mixed(torch.device("cpu"), recipe.precision).cast():
             output: Tensor = net(source)
             error = inner(output[: recipe.batch]) - inner(target)
             seen = eye.forward_features(inner(output[:1, :3])) if eye is not None else []

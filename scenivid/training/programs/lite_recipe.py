@@ -12,6 +12,7 @@ from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.painter.batches import Degrade
 from scenivid.training.painter.views import PairSettings
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.speed import Precision
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class Recipe:
     """Largest norm of the gradient."""
     ema: float = 0.998
     """Decay of the averaged network that is kept."""
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = "bf16"
+    compile: bool = harmless(False)
+    """Let torch.compile make a program of the network: slow to begin, then faster, on a GPU above all."""
+    workers: int = harmless(2)
+    """Processes that cut and degrade crops."""
 
     name: str = harmless("")
     """Of the style file that is written; empty = that of the look."""

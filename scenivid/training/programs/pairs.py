@@ -41,6 +41,7 @@ from scenivid.training.log import grid, save_png
 from scenivid.training.loop import Progress, Stateful, train
 from scenivid.training.plan import look_for
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 _SHEET = 32
@@ -116,7 +117,8 @@ def run(
         CheckpointError, DependencyError: the source or the segmenter can't be had.
         DataError: not one pair was kept; or the folder holds none.
     """
-    device = resolve_device("auto")
+    world = open_world() if not dry_run else World(resolve_device("auto"))
+    device = world.device
 
     def segment() -> Segmenter | None:
         if recipe.segmenter == "none":
@@ -135,15 +137,41 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     calibration = None
     if segmenter is not None:
-        calibration = open_calibration(recipe, out / "calibration.json", source, segmenter, candidates)
-    program = PairsProgram(recipe, source, segmenter, calibration, out, candidates)
-    train(program, recipe, out, _settings(recipe.run, program.steps), minutes=minutes, progress=progress)
-    program.finish()
+        path = out / "calibration.json"
+        if world.rank == 0:
+            open_calibration(recipe, path, source, segmenter, candidates)
+        world.wait()
+        calibration = open_calibration(recipe, path, source, segmenter, candidates)
+    program = PairsProgram(recipe, source, segmenter, calibration, out, candidates, world)
+    settings = _settings(recipe.run, program.steps)
+    train(program, recipe, out, settings, minutes=minutes, progress=progress, world=world)
+    world.wait()
+    if world.rank == 0:
+        program.finish()
+    world.wait()
     return out
 
 
+class _Count:
+    """How many processes divide the candidates: what is done of them isn't divided again."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def state_dict(self) -> dict[str, int]:
+        return {"count": self.size}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        if state["count"] != self.size:
+            raise ValueError(f"begun by {state['count']} processes, now {self.size}: start as many again")
+
+
 class PairsProgram:
-    """Step i makes, scores and writes pairs i·batch …; the loop gives resume and the time budget."""
+    """Step i of process r of R makes, scores and writes pairs (i·R + r)·batch …; the loop gives the rest.
+
+    Several processes write lines of their own, which `finish` joins; on several machines, into a folder that
+    all of them see.
+    """
 
     def __init__(
         self,
@@ -153,20 +181,26 @@ class PairsProgram:
         calibration: Calibration | None,
         out: Path,
         candidates: int,
+        world: World | None = None,
     ) -> None:
+        self.world = world or World()
         self.recipe, self.source, self.segmenter = recipe, source, segmenter
         self.calibration, self.out, self.candidates = calibration, out, candidates
-        self.steps = -(-candidates // recipe.batch)
+        self.steps = -(-candidates // (recipe.batch * self.world.size))
         self._cut = False
 
     def state(self) -> Mapping[str, Stateful]:
-        """Nothing beyond the step number: a pair is a function of its number."""
-        return {}
+        """Nothing of weight: a pair is a function of its number."""
+        return {"processes": _Count(self.world.size)}
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """Make one batch of candidates."""
-        first = index * self.recipe.batch
+        first = (index * self.world.size + self.world.rank) * self.recipe.batch
         count = min(self.recipe.batch, self.candidates - first)
+        if count <= 0:  # the last step leaves nothing to some
+            return self.world.joint(
+                {"kept": 0.0} | ({"agreement": 0.0} if self.segmenter is not None else {})
+            )
         real, anime = (side.cpu() for side in self.source.pairs(first, count))
         rows = [self._row(first + i) for i in range(count)]
         if self.segmenter is not None and self.calibration is not None:
@@ -181,18 +215,19 @@ class PairsProgram:
         logged: dict[str, Tensor | float] = {"kept": sum(bool(row["kept"]) for row in rows) / count}
         if self.segmenter is not None:
             logged["agreement"] = sum(float(str(row["agreement"])) for row in rows) / count
-        return logged
+        return self.world.joint(logged)
 
     def samples(self) -> Tensor | None:
         """The contact sheets come at the end."""
         return None
 
     def finish(self) -> None:
-        """Write the contact sheets.
+        """Join what several processes have written, and write the contact sheets.
 
         Raises:
             DataError: not one pair was kept.
         """
+        self._join()
         rows = read_manifest(self.out)
         kept = [row for row in rows if row["kept"]]
         logger.info("%d of %d pairs kept", len(kept), len(rows))
@@ -212,14 +247,28 @@ class PairsProgram:
 
     def _append(self, first: int, rows: list[dict[str, object]]) -> None:
         """Add lines, after cutting off once what a killed process wrote beyond its last checkpoint."""
-        path = self.out / "manifest.jsonl"
+        path = self._lines(self.world.rank)
         if not self._cut and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:first]
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            done = [line for line in lines if line.endswith("\n") and json.loads(line)["index"] < first]
             with whole(path) as part:
-                part.write_text("".join(lines), encoding="utf-8")
+                part.write_text("".join(done), encoding="utf-8")
         self._cut = True
         with path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def _lines(self, rank: int) -> Path:
+        alone = self.world.size == 1
+        return self.out / ("manifest.jsonl" if alone else f".manifest-{rank}.jsonl")
+
+    def _join(self) -> None:
+        if self.world.size == 1:
+            return
+        parts = [self._lines(rank) for rank in range(self.world.size)]
+        lines = [line for part in parts if part.exists() for line in part.read_text("utf-8").splitlines()]
+        lines.sort(key=lambda line: int(json.loads(line)["index"]))
+        with whole(self.out / "manifest.jsonl") as part:
+            part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
     def _sheet(self, numbers: list[int], path: Path) -> None:
         """Pairs side by side, four a row, evenly taken from `numbers`, made again from their numbers."""

@@ -119,7 +119,7 @@ class StyleGanProgram:
             logged["fd_effnet"] = self.realism.distance(
                 lambda first, count: sample(self.gan.ema, self.recipe.run.seed, first, count)
             )
-        real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device)))
+        real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device, non_blocking=True)))
         losses = self.gan.discriminator_step(real, index) | self.gan.generator_step(index)
         return logged | self.gan.joint(losses)
 

@@ -38,6 +38,7 @@ from scenivid.training.plan import look_for
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
 from scenivid.training.schedule import constant_then_linear, set_learning_rate
+from scenivid.training.speed import Mixed, adam, compiled, laid_out
 from scenivid.training.translation import (
     Batch,
     FeatureGenerator,
@@ -107,8 +108,9 @@ class TranslatorProgram:
     def __init__(self, recipe: Recipe, sets: Mapping[str, ImageSet | PairSet]) -> None:
         self.recipe, self.sets = recipe, sets
         seed_all(recipe.run.seed)
-        self.accelerator = open_accelerator(recipe.device, recipe.precision)
+        self.accelerator = open_accelerator(recipe.device)
         self.device: torch.device = self.accelerator.device
+        self.mixed = Mixed(self.device, recipe.precision)
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         self.world = World(self.device, rank, world)
         endless: Mapping[str, EndlessSet] = dict(sets)
@@ -117,14 +119,15 @@ class TranslatorProgram:
         )
         self.parts = build(recipe, supervised="pair" in sets)
         for module in self.parts.values():
-            module.to(self.device)
+            laid_out(module, self.device)
         self.net: Translator | Lite = self.parts["g"].net
         self.kept = copy.deepcopy(self.net).requires_grad_(False).eval() if recipe.ema else self.net
         betas = (recipe.betas[0], recipe.betas[1])
         self.optimizers = {
-            name: torch.optim.Adam(module.parameters(), recipe.learning_rate, betas)
+            name: adam(module.parameters(), recipe.learning_rate, betas, self.device)
             for name, module in self.parts.items()
         }
+        compiled(self.parts["g"], recipe.compile)  # nearly all of the work
         wrapped = {name: self.accelerator.prepare_model(module) for name, module in self.parts.items()}
         self.networks = Networks(
             wrapped["g"],
@@ -149,7 +152,9 @@ class TranslatorProgram:
         """Networks, optimisers and the averaged generator."""
         held: dict[str, Stateful] = {**self.parts}
         held |= {f"adam_{name}": optimizer for name, optimizer in self.optimizers.items()}
-        return held | ({"ema": self.kept} if self.recipe.ema else {})
+        if self.recipe.ema:
+            held["ema"] = self.kept
+        return {**held, **self.mixed.state()}
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """D and D_p first, then G and the heads; every process returns the means over all of them."""
@@ -165,16 +170,17 @@ class TranslatorProgram:
         sums: dict[str, Tensor] = {}
         shared: Translations | None = None
         for number, batch in enumerate(pieces):
-            with torch.set_grad_enabled(not last), self.accelerator.autocast():
+            with torch.set_grad_enabled(not last), self.mixed.cast():
                 shared = translate(self.networks.g, batch, self.recipe.weights)
-            with self._gathering(number == last, "d", "d_pair"), self.accelerator.autocast():
+            with self._gathering(number == last, "d", "d_pair"), self.mixed.cast():
                 losses = discriminator_losses(self.networks, batch, shared)
                 if losses:
-                    self.accelerator.backward(torch.stack(list(losses.values())).sum() / len(pieces))
+                    total = torch.stack(list(losses.values())).sum() / len(pieces)
+                    self.mixed.scale(total).backward()  # type: ignore[no-untyped-call]
             _add(sums, losses, len(pieces))
         self._optimize("d", "d_pair")
         for number, batch in enumerate(pieces):
-            with self._gathering(number == last, "g", "heads", "heads_pair"), self.accelerator.autocast():
+            with self._gathering(number == last, "g", "heads", "heads_pair"), self.mixed.cast():
                 made = translate(self.networks.g, batch, self.recipe.weights) if last else shared
                 assert made is not None
                 losses = generator_losses(
@@ -187,9 +193,10 @@ class TranslatorProgram:
                     self.perceptual,
                     critics=self.accelerator.unwrap_model,
                 )
-                self.accelerator.backward(losses["g"] / len(pieces))
+                self.mixed.scale(losses["g"] / len(pieces)).backward()  # type: ignore[no-untyped-call]
             _add(sums, losses | {"contrast": _contrast(made.photo)}, len(pieces))
         self._optimize("g", "heads", "heads_pair")
+        self.mixed.update()
         if self.recipe.ema:
             update_ema(self.kept, self.net, self.recipe.ema)
         return {**self._mean(sums), "rate_g": rate, "gamma": moment.gamma, "pair_weight": moment.pair_weight}
@@ -231,7 +238,7 @@ class TranslatorProgram:
             )
             motion = None
             if recipe.weights.temporal:
-                motion = draw_motion(batch.photo.shape, recipe.motion, (*batch.key, 9), first)
+                motion = draw_motion(batch.photo.shape, recipe.motion, (*batch.key, 9), first, self.device)
             yield with_motion(batch, motion)
 
     @contextmanager
@@ -248,9 +255,7 @@ class TranslatorProgram:
     def _optimize(self, *names: str) -> None:
         for name in names:
             if name in self.optimizers:
-                if self.recipe.clip:
-                    self.accelerator.clip_grad_norm_(self.parts[name].parameters(), self.recipe.clip)
-                self.optimizers[name].step()
+                self.mixed.step(self.optimizers[name], self.recipe.clip)
 
     def _mean(self, sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One exchange for all of them."""

@@ -10,6 +10,7 @@ import torch
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.memory_estimate import estimate, peak_bytes
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
+from scenivid.training.speed import Mixed
 from scenivid.training.translation import (
     Batch,
     Networks,
@@ -43,7 +44,7 @@ def rehearse(recipe: Recipe) -> None:
     pair = (images[1], images[2]) if recipe.pairs else None
     batch = Batch(images[3], images[4], pair, motion, images[5] if motion else None, (0,), 0)
     weights, moment = recipe.weights, moment_of(recipe, 0)
-    cast = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16")
+    cast = Mixed(torch.device("cpu"), recipe.precision).cast()
     for _ in range(2):
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)

@@ -22,6 +22,7 @@ from scenivid.training.losses.adversarial import curriculum, epoch_of, pair_weig
 from scenivid.training.losses.contrastive import ContrastSettings, ProjectionHeads
 from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.speed import Precision
 from scenivid.training.translation import FeatureGenerator, Moment, Weights
 
 
@@ -65,7 +66,9 @@ class Recipe:
     """Images a device and pass."""
     accumulate: int = 1
     """Passes a step."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
+    compile: bool = harmless(False)
+    """Let torch.compile make a program of G: slow to begin, then faster, on a GPU above all."""
     ema: float = 0.999
     """Decay of the averaged generator that is kept; 0 keeps the last one itself."""
     official_compat: bool = False

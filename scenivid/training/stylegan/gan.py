@@ -20,6 +20,7 @@ from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
+from scenivid.training.speed import Mixed, Precision, adam
 from scenivid.training.stylegan.ada import AdaptiveProbability, augment
 from scenivid.training.stylegan.diffaugment import diff_augment
 from scenivid.training.stylegan.losses import (
@@ -70,7 +71,7 @@ class GanSettings:
     """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
     frozen_d_layers: int = 0
     """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     """Numbers of the forward passes; the regularisers stay in float32."""
 
     def __post_init__(self) -> None:
@@ -103,19 +104,20 @@ class Gan:
         self.ema.load_state_dict(g.state_dict())
         self.path_mean = _moved(PathMean(), device)
         self.ada = _moved(AdaptiveProbability(1.0 if settings.augment == "diffaugment" else 0.0), device)
+        self.mixed = Mixed(device, settings.precision)
         freeze(self.g, self.d, settings)
         self.g_weights = [p for p in self.g.parameters() if p.requires_grad]
         self.d_weights = [p for p in self.d.parameters() if p.requires_grad]
         self.g_optimizer = _adam(
-            self.g_weights, settings.learning_rate, settings.path_every if settings.path else 0
+            self.g_weights, settings.learning_rate, settings.path_every if settings.path else 0, device
         )
-        self.d_optimizer = _adam(self.d_weights, settings.learning_rate, settings.r1_every)
+        self.d_optimizer = _adam(self.d_weights, settings.learning_rate, settings.r1_every, device)
 
     def state(self) -> dict[str, Stateful]:
         """For the loop's checkpoint."""
         return {
             "g": self.g, "d": self.d, "g_ema": self.ema, "path_mean": self.path_mean, "ada": self.ada,
-            "g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer,
+            "g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer, **self.mixed.state(),
         }  # fmt: skip
 
     def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
@@ -123,13 +125,13 @@ class Gan:
         rng, settings = self._random(2, index), self.settings
         with torch.no_grad():
             w, noise = self._draw(len(real), rng, self._crossover(2, index))
-            with self._cast():
+            with self.mixed.cast():
                 fake = self.g(w, noise).float()
-        with self._cast():
+        with self.mixed.cast():
             fake_logits = self.d(self._augment(fake, rng)).float()
             real_logits = self.d(self._augment(real, rng)).float()
         loss = discriminator_loss(real_logits, fake_logits)
-        self._descend(self.d_optimizer, self.d_weights, loss)
+        self._descend(self.d_optimizer, loss)
         logged = {
             "d_loss": loss.detach(),
             "d_real": real_logits.detach().mean(),
@@ -142,7 +144,8 @@ class Gan:
         if settings.r1 and index % settings.r1_every == 0:
             leaf = real.detach().requires_grad_(True)
             penalty = r1_penalty(self.d(self._augment(leaf, rng)), leaf)
-            self._descend(self.d_optimizer, self.d_weights, settings.r1 / 2 * settings.r1_every * penalty)
+            weight = settings.r1 / 2 * settings.r1_every
+            self._descend(self.d_optimizer, weight * penalty, scaled=False)
             logged["r1"] = penalty.detach()
         return logged
 
@@ -151,14 +154,14 @@ class Gan:
         rng, settings = self._random(3, index), self.settings
         with _frozen(self.d_weights):
             w, noise = self._draw(settings.batch, rng, self._crossover(3, index))
-            with self._cast():
+            with self.mixed.cast():
                 fake = self.g(w, noise).float()
                 adversarial = generator_loss(self.d(self._augment(fake, rng)).float())
             parts = dict(extra(fake, w.detach(), noise)) if extra is not None else {}
             total = adversarial
             for part in parts.values():
                 total = total + part
-            self._descend(self.g_optimizer, self.g_weights, total)
+            self._descend(self.g_optimizer, total)
         logged = {"g_loss": adversarial.detach()} | {name: part.detach() for name, part in parts.items()}
         if settings.path and index % settings.path_every == 0:
             logged |= self._path_step(rng, self._crossover(8, index))
@@ -170,13 +173,17 @@ class Gan:
         values = [value.to(self.device, torch.float32) for value in logged.values()]
         return dict(zip(logged, self.world.mean(torch.stack(values)), strict=True))
 
-    def _descend(
-        self, optimizer: torch.optim.Optimizer, weights: Sequence[nn.Parameter], loss: Tensor
-    ) -> None:
+    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, scaled: bool = True) -> None:
+        """One step of an optimiser. The regularisers are taken in float32, without a scale."""
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.world.average_gradients(weights)
-        optimizer.step()
+        if scaled:
+            self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.mixed.step(optimizer, joined=self.world.average_gradients)
+            self.mixed.update()
+        else:
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.world.average_gradients(optimizer.param_groups[0]["params"])
+            optimizer.step()
 
     def _path_step(self, rng: torch.Generator, crossover: int) -> dict[str, Tensor]:
         settings = self.settings
@@ -188,7 +195,8 @@ class Gan:
         lengths = path_lengths(images, w, y)
         penalty, moved = path_penalty(lengths, self.path_mean.value)
         self.path_mean.value.copy_(self.world.mean(moved))
-        self._descend(self.g_optimizer, self.g_weights, settings.path * settings.path_every * penalty)
+        weight = settings.path * settings.path_every
+        self._descend(self.g_optimizer, weight * penalty, scaled=False)
         return {"path": penalty.detach(), "path_length": lengths.detach().mean()}
 
     def _random(self, purpose: int, index: int) -> torch.Generator:
@@ -213,11 +221,6 @@ class Gan:
         if self.settings.augment == "none":
             return images
         return (augment if self.settings.augment == "ada" else diff_augment)(images, self.ada.value, rng)
-
-    def _cast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"
-        )
 
 
 def _moved(net: Net, device: torch.device) -> Net:
@@ -297,10 +300,10 @@ def sample(g: Generator, seed: int, first: int, count: int, psi: float = 1.0) ->
     return (images / 2 + 0.5).clamp(0, 1)
 
 
-def _adam(weights: list[nn.Parameter], rate: float, every: int) -> torch.optim.Adam:
+def _adam(weights: list[nn.Parameter], rate: float, every: int, device: torch.device) -> torch.optim.Adam:
     """Adam(0, 0.99), corrected for the extra step of a lazy regulariser each `every` steps (appendix B)."""
     share = every / (every + 1) if every else 1.0
-    return torch.optim.Adam(weights, lr=rate * share, betas=(0.0, 0.99**share))
+    return adam(weights, rate * share, (0.0, 0.99**share), device)
 
 
 @contextmanager
