@@ -40,6 +40,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +51,7 @@ from torch import Tensor, nn
 from scenivid.aside import whole
 from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
 from scenivid.training.interrupt import stop_requests
+from scenivid.training.keeping import Keeper
 from scenivid.training.log import RunLog
 from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
@@ -131,7 +133,8 @@ def train(
 
     Raises:
         ConfigError: `out` holds a run of a different recipe (the message says what differs).
-        DivergedError: a loss is no longer finite, or a sign stayed bad; the last good checkpoint is kept.
+        DivergedError: a loss is no longer finite, or a sign stayed bad; the last checkpoint that had proved
+            sound is kept, see `keeping`.
         CheckpointError: the checkpoint is damaged or of another program.
         Cancelled: Ctrl-C or SIGTERM; saved first. A second Ctrl-C doesn't wait for the step to end.
     """
@@ -140,6 +143,7 @@ def train(
     seed_all(run.seed + 7919 * world.rank)
     out.mkdir(parents=True, exist_ok=True)
     tune(world.device)
+    keeper = Keeper(out / CHECKPOINT, cautious=bool(signs) and world.rank == 0)
     first = _resume(program, recipe, out, world)
     writes = world.rank == 0
     if writes:
@@ -159,15 +163,24 @@ def train(
             stop = last or (step % world.every == 0 and world.any(over or bool(asked)))
             save = last or stop or now - saved >= 60 * run.checkpoint_minutes
             if last or stop or save or step % run.log_every == 0:
-                means, sums, counts = _means(sums, counts, step), {}, Counter()
-                if log is not None:
-                    log.scalars(step, means | {"rate": (step - first) / (now - began)})
-                healthy = watchdog.healthy(step, means, last)
+                try:
+                    means, sums, counts = _means(sums, counts, step), {}, Counter()
+                    if log is not None:
+                        log.scalars(step, means | {"rate": (step - first) / (now - began)})
+                    healthy = watchdog.healthy(step, means, last)
+                except DivergedError:
+                    if writes:
+                        keeper.collapsed()
+                    raise
+                if healthy:
+                    keeper.healthy()
             if log is not None and run.sample_every and (stop or step % run.sample_every == 0):
                 _save_samples(program, log, step)
-            if writes and save and healthy:
-                save_checkpoint(program, recipe, step, out / CHECKPOINT)
+            if writes and save and healthy and (stop or keeper.due):
+                keeper.save(partial(save_checkpoint, program, recipe, step))
                 saved = time.monotonic()
+            if writes and last:
+                keeper.finished()
             if progress is not None:
                 rate = (step - first) / (time.monotonic() - began)
                 progress(Progress(step, run.steps, means, rate, (run.steps - step) / rate))
