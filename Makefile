@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint type docs clean
+.PHONY: demo test lint type docs gpu clean
 
 demo: $(READY)
 	mkdir -p out
@@ -24,6 +24,12 @@ type: $(READY)
 docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# On a machine with a GPU: its tests, bench, and the chain for twenty minutes, into out/gpu.
+PHOTOS ?= data/open/photos
+ANIME ?= data/open/paintings
+gpu: $(READY)
+	$(BIN)/python train/gpu_report.py --out out/gpu --photos $(PHOTOS) --anime $(ANIME)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,8 +4,8 @@
     python train/step_cost.py --sizes 256 --before ../before     # the same beside another checkout
 
 Two steps at batch 1 of the paper's networks with all losses and pairs, on the CPU, in a process of its own
-for each line: processor seconds of the second, and the most bytes that torch's allocator held at once, counted
-by its profiler.
+for each line: processor seconds of the second, and the most bytes that torch's allocator held at once,
+counted by its profiler.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ def crop_boxes(x: Tensor, boxes: Tensor, size: int) -> Tensor:
     from torchvision.ops import roi_align  # slow to import
 
     height, width = x.shape[-2:]
-    scaled = boxes.to(x) * torch.tensor([width, height, width, height]).to(x)
+    left, top, right, bottom = boxes.to(x).unbind(1)
+    scaled = torch.stack([left * width, top * height, right * width, bottom * height], 1)
     cropped: Tensor = roi_align(x, [scaled] * x.shape[0], size, aligned=True)
     return cropped
 

@@ -63,8 +63,8 @@ class ClipEncoder:
 
     def embed(self, image: Tensor) -> Tensor:
         """Images that already have the network's size, [N, 3, size, size]: [N, D], L2-normalised."""
-        mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-        return F.normalize(self.network.encode_image((image - mean) / std).float())
+        planes = [(image[:, i] - mean) / std for i, (mean, std) in enumerate(zip(MEAN, STD, strict=True))]
+        return F.normalize(self.network.encode_image(torch.stack(planes, 1)).float())
 
 
 def load_clip(

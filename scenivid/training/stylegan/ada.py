@@ -119,7 +119,7 @@ def _colour(draws: _Draws) -> Tensor:
     """[N, 4, 4] on homogeneous RGB: brightness, contrast, luma flip, hue, saturation."""
     count, device = draws.count, draws.device
     one = torch.eye(4, device=device)
-    grey = torch.tensor([1.0, 1.0, 1.0, 0.0], device=device) / math.sqrt(3)
+    grey = one[:3].sum(0) / math.sqrt(3)
     luma = torch.outer(grey, grey)
     matrix = one.expand(count, 4, 4).clone()
     matrix[:, :3, 3] = draws.chosen(draws.normal(_SCALE), 0)[:, None]
@@ -145,7 +145,7 @@ def _hue(angle: Tensor) -> Tensor:
 
 def _rows(*entries: Tensor) -> Tensor:
     """The upper two rows of [N, 3, 3] from six [N]."""
-    last = torch.tensor([0.0, 0.0, 1.0], device=entries[0].device).expand(len(entries[0]), 1, 3)
+    last = torch.eye(3, device=entries[0].device)[2].expand(len(entries[0]), 1, 3)
     return torch.cat([torch.stack(entries, 1).view(-1, 2, 3), last], 1)
 
 

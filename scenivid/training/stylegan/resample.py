@@ -41,8 +41,8 @@ def warp_affine(images: Tensor, matrix: Tensor) -> Tensor:
     )
     rows, columns = torch.meshgrid(ys, xs, indexing="ij")
     points = torch.stack([columns, rows, torch.ones_like(rows)], -1).view(-1, 3)
-    half = torch.tensor([width / 2, height / 2], device=images.device)
-    grid = ((points @ matrix.transpose(1, 2) - 0.25) / half).view(len(images), *rows.shape, 2)
+    x, y = (points @ matrix.transpose(1, 2) - 0.25).unbind(2)
+    grid = torch.stack([x / (width / 2), y / (height / 2)], 2).view(len(images), *rows.shape, 2)
     fetched: Tensor = _Fetch.apply(fine, grid)
     return _reduced(fetched)
 
@@ -74,7 +74,8 @@ def _reduced(fine: Tensor) -> Tensor:
 
 
 def _filter(like: Tensor, dim: int, gain: float) -> Tensor:
-    taps = torch.tensor(_SYM6, device=like.device) * gain
+    # Filled one by one: a copy from the host would wait for the device.
+    taps = torch.stack([torch.full((), tap * gain, device=like.device) for tap in _SYM6])
     shape = (1, 1, -1, 1) if dim == 2 else (1, 1, 1, -1)
     return taps.view(shape).repeat(like.shape[1], 1, 1, 1)
 
