@@ -39,7 +39,8 @@ def compose(flat: Tensor, line: Tensor, ink: float = DEFAULT_INK) -> Tensor:
 @cache
 def _tint(dtype: torch.dtype, device: torch.device) -> Tensor:
     """`TINT`, [3, 1, 1]; copied to a device once, since a copy from the host waits for it."""
-    return torch.tensor(TINT, dtype=dtype, device=device)[:, None, None]
+    with torch.inference_mode(False):  # training may be the next to use it
+        return torch.tensor(TINT, dtype=dtype, device=device)[:, None, None]
 
 
 def inked(styled: Tensor, ink: float | None = None) -> Tensor:

@@ -18,12 +18,12 @@ from scenivid.video.open import open_video
 
 @pytest.mark.slow
 def test_everything_is_measured_at_every_size(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(measure, "SIZES", ((64, 96), (96, 128)))
     monkeypatch.setattr(measure, "_QUICK", 2)
     with pytest.raises(SystemExit) as stopped:
-        main(["bench", "--quick", "--device", "cpu", "--json"])
+        main(["bench", "--quick", "--device", "cpu", "--json", "--plot", str(tmp_path / "curve.svg")])
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert stopped.value.code == 0
     assert said["machine"]["device"] == "cpu" and said["machine"]["cores"] >= 1
@@ -32,6 +32,9 @@ def test_everything_is_measured_at_every_size(
     assert {(stage, size) for stage in stages for size in ("96x64", "128x96")} <= found
     assert [one["size"] for one in said["runs"]] == ["96x64", "128x96"]
     assert all(one["ms_per_frame"] > 0 and one["peak_mb"] > 100 for one in said["runs"])
+    assert all(timing["plane_copies"] > 0 for timing in said["timings"])
+    drawn = (tmp_path / "curve.svg").read_text()
+    assert drawn.startswith("<svg") and drawn.count("<polyline") == 2 + len(stages)
     assert {stick["unit"] for stick in said["yardsticks"]} == {"GFLOP/s", "GB/s"}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
+from scenivid import aside
 from scenivid.cli import terminal
 from scenivid.cli.options import Command, Count
 
@@ -18,20 +20,37 @@ from scenivid.cli.options import Command, Count
               show_default=True)  # fmt: skip
 @click.option("--paint", type=Count("auto", "full"), default="auto", show_default=True)
 @click.option("--quick", is_flag=True, help="Few frames, at 640x360 only.")
+@click.option(
+    "--plot",
+    "plotted",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.svg",
+    help="Draw cost against pixels.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def command(
-    style: str, device: str, precision: str, engine: str, paint: int | str, quick: bool, as_json: bool
+    style: str,
+    device: str,
+    precision: str,
+    engine: str,
+    paint: int | str,
+    quick: bool,
+    plotted: Path | None,
+    as_json: bool,
 ) -> None:
     """Time stages and whole runs, from 640x360 to 3840x2160, beside what the machine can do at best."""
     from typing import Any, cast
 
-    from scenivid.engine.bench import bench
+    from scenivid.engine.bench import bench, plot
     from scenivid.engine.settings import StylizeSettings
 
     settings = StylizeSettings(
         style, device=device, precision=precision, engine=engine, paint=cast(Any, paint)
     )
     found = bench(settings, quick, lambda what: terminal.say(f"measuring {what}"))
+    if plotted is not None:
+        with aside.whole(plotted) as part:
+            part.write_text(plot(found))
     if as_json:
         click.echo(json.dumps(found.as_json()))
         return
@@ -39,9 +58,11 @@ def command(
     sizes = list(dict.fromkeys(timing.size for timing in found.timings))
     rows = []
     for stage in dict.fromkeys(timing.stage for timing in found.timings):
-        cells = {t.size: f"{t.ms_per_frame:.1f}" for t in found.timings if t.stage == stage}
+        cells = {
+            t.size: f"{t.ms_per_frame:.1f} ({found.copies(t):.0f})" for t in found.timings if t.stage == stage
+        }
         rows.append((stage, *(cells.get(size, "") for size in sizes)))
-    terminal.table(("stage alone, CPU ms a frame", *sizes), rows)
+    terminal.table(("stage alone, CPU ms a frame (copies of a float plane)", *sizes), rows)
     terminal.table(
         ("whole run", "CPU ms a frame", "ms a megapixel", "times FFmpeg alone", "frames/s", "cores busy",
          "start, CPU s", "peak MB"),

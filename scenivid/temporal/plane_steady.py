@@ -101,7 +101,7 @@ class SteadyPlanes:
         }
         self._output = {}
         if styled.line is not None:
-            self._memory |= {"line": styled.line.copy(), "line contrast": contrast.copy()}
+            self._memory["line"] = styled.line.copy()
 
     def _go_on(self, styled: Planes, light: Plane, motion: PlaneMotion) -> None:
         memory, field = self._memory, resized(motion.flow, motion.flow.shape[:2])
@@ -110,7 +110,7 @@ class SteadyPlanes:
         if moves:
             for maps in (self._full_maps, self._half_maps, coarse):
                 maps.point(field)
-        names = [name for name in ("reference", "light", "contrast", "line contrast") if name in memory]
+        names = ("reference", "light", "contrast")
         past = {name: coarse.fetch(memory[name]) if moves else memory[name] for name in names}
         age = self._half_maps.fetch(memory["age"]) if moves else memory["age"]
 
@@ -125,7 +125,7 @@ class SteadyPlanes:
         memory["light"] = blend(light, past["light"], share[..., None])
         memory["contrast"] = self._crisp(memory["luma"], styled.luma, past["contrast"], share)
         if styled.line is not None:
-            memory["line contrast"] = self._crisp(memory["line"], styled.line, past["line contrast"], share)
+            np.clip(memory["line"], 0, 1, out=styled.line)
 
     def _keep_share(
         self, confidence: Plane, same: Plane, age: Plane, speed_px: Plane | None

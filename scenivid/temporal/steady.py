@@ -74,7 +74,7 @@ class Memory:
     age: Tensor
     """For how many frames each place has been seen, ≥ 1, half size, [1, 1, ⌈H/2⌉, ⌈W/2⌉]."""
     contrast: Tensor
-    """For luma, and the line if there is one, `_followed`, averaged over time: [1, 4 or 8, h, w]."""
+    """`_followed` of luma in two bands, averaged over time: [1, 4, h, w]."""
 
 
 def steady(
@@ -99,7 +99,7 @@ def steady(
     planes, light_now = _planes(frame), _spread(average(now, AREA), SPREAD)
     if memory is None or consistency <= 0:
         age = torch.ones_like(average(now[:, :1], 2))
-        contrast = torch.full_like(light_now[:, :1], FAINT).expand(-1, 4 * (planes.shape[1] - 2), -1, -1)
+        contrast = torch.full_like(light_now[:, :1], FAINT).expand(-1, 4, -1, -1)
         return styled, Memory(now, frame, planes, light_now, light_now, age, contrast)
     if motion is None:
         motion = estimate_motion(None, now, memory.source)
@@ -206,28 +206,23 @@ def _same_light(light: Tensor, before: Tensor) -> Tensor:
 def _crisp(mean: Tensor, wanted: Tensor, contrast: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
     """Give the mean the local contrast that averaging and resampling wear down, in two bands of its detail.
 
-    Not part of the history: it would add up there.
+    Luma's alone: lines are made crisp as they are enlarged. Not part of the history: it would add up there.
 
     Args:
         mean, wanted: planes of the history and of the stylised frame, [1, 3 or 4, H, W].
-        contrast: `_followed` of the past, moved, [1, 4 or 8, h, w].
+        contrast: `_followed` of the past, moved, [1, 4, h, w].
         keep: share of the past in the new `contrast`, [1, 1, h, w].
 
     Returns:
         The crisp planes, and the contrast.
     """
-    size = (mean.shape[-2], mean.shape[-1])
-    crisp, sums = [mean[:, :1], mean[:, 1:3], mean[:, 3:]], []
-    for part, channel in enumerate([0, 3][: mean.shape[1] - 2]):
-        soft, fine = _bands(mean[:, channel : channel + 1])
-        soft_wanted, fine_wanted = _bands(wanted[:, channel : channel + 1])
-        found = torch.cat((_followed(soft_wanted, soft), _followed(fine_wanted, fine)), 1)
-        found = torch.lerp(found, contrast[:, 4 * part : 4 * part + 4], keep)
-        gain = ((found[:, ::2] + FAINT) / (found[:, 1::2] + FAINT) - 1).clamp(0, MOST_GAIN)
-        low, high = enlarge(gain, size).chunk(2, dim=1)
-        crisp[2 * part] = crisp[2 * part] + low * soft + high * fine
-        sums.append(found)
-    return torch.cat(crisp, 1), torch.cat(sums, 1)
+    soft, fine = _bands(mean[:, :1])
+    soft_wanted, fine_wanted = _bands(wanted[:, :1])
+    found = torch.cat((_followed(soft_wanted, soft), _followed(fine_wanted, fine)), 1)
+    found = torch.lerp(found, contrast, keep)
+    gain = ((found[:, ::2] + FAINT) / (found[:, 1::2] + FAINT) - 1).clamp(0, MOST_GAIN)
+    low, high = enlarge(gain, (mean.shape[-2], mean.shape[-1])).chunk(2, dim=1)
+    return torch.cat((mean[:, :1] + low * soft + high * fine, mean[:, 1:]), 1), found
 
 
 def _followed(wanted: Tensor, there: Tensor) -> Tensor:

@@ -81,10 +81,17 @@ class Bench:
     peak_share: float | None
     """Share of the matrix multiplication's speed that a lite network reaches, in its precision."""
 
+    def copies(self, timing: Timing) -> float:
+        """A stage's time, in times that copying one float32 plane of its size takes here."""
+        width, height = map(int, timing.size.split("x"))
+        speed = next(stick.value for stick in self.yardsticks if stick.unit == "GB/s")
+        return timing.ms_per_frame / (1000 * 2 * 4 * width * height / (speed * 1e9))
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
+        timings = [{**asdict(one), "plane_copies": self.copies(one)} for one in self.timings]
         runs = [{**asdict(one), "ratio_to_ffmpeg": one.ratio} for one in self.runs]
-        return {**asdict(self), "runs": runs}
+        return {**asdict(self), "timings": timings, "runs": runs}
 
 
 def bench(settings: StylizeSettings, quick: bool, told: Callable[[str], None] = lambda text: None) -> Bench:
@@ -188,7 +195,7 @@ def _share(settings: StylizeSettings, sticks: list[Yardstick], timings: list[Tim
     if card.architecture != "lite":
         return None
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network.eval()(torch.rand(1, 3, 136, 240))
-    flops = counter.get_total_flops() * 16
+        network.eval()(torch.rand(1, 3, 544, 960))
+    flops = counter.get_total_flops()
     best = max(stick.value for stick in sticks if stick.unit == "GFLOP/s")
     return float(flops / (spent[0] / 1000) / (best * 1e9))

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scenivid.nets.brush import EVEN, HARDNESS, offset_of, places_of, sigma, taps_of
+from scenivid.nets.brush import EVEN, offset_of, places_of, sigma, taps_of
 from scenivid.styles.painter import Picture
 
 _EDGE = cv2.BORDER_REPLICATE
@@ -35,7 +35,8 @@ def dabbed_planes(image: Picture, radius: int, out: Picture) -> None:
     away = cv.subtract(small, mean)
     square = cv.transform(cv.multiply(away, away), np.ones((1, 3), np.float32))
     calm = cv.sepFilter2D(square, -1, kernel, kernel, borderType=_EDGE)
-    calm = cv.pow(calm * np.float32(EVEN) + 1, -HARDNESS)
+    even = 1 / (1 + np.float32(EVEN) * calm)
+    calm = even * np.sqrt(even)  # to the power of HARDNESS
     total = np.maximum(cv.filter2D(calm, -1, around, borderType=_EDGE), np.float32(1e-6))
     for plane, target in zip(cv.split(mean), out, strict=True):
         flat = cv.filter2D(cv.multiply(plane, calm), -1, around, borderType=_EDGE)
