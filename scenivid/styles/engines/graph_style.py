@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from scenivid.styles.engines.brush_planes import dabbed_planes
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
 from scenivid.styles.painter import Picture
 from scenivid.styles.tiling import Box, boxes, check_tile
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +202,7 @@ def graph_style(path: Path, precision: str, strength: float) -> GraphStyle | Non
     Raises:
         CheckpointError: the file is damaged or none of ours.
     """
-    if precision not in ("auto", "fp32", "bf16") or find_spec("openvino") is None:
+    if precision not in ("auto", "fp32", "bf16") or not _usable():
         return None
     card = read_card(path)
     weights = read_lite(path, card)
@@ -208,6 +211,19 @@ def graph_style(path: Path, precision: str, strength: float) -> GraphStyle | Non
     painted_at = max(strength, GENTLEST) if weights.params.dial else 1.0
     kind = "f32" if precision == "fp32" or (precision == "auto" and not _multiplies_bf16()) else "bf16"
     return GraphStyle(card, weights.at(painted_at), painted_at, kind)
+
+
+@cache
+def _usable() -> bool:
+    """Whether OpenVINO is installed and loads."""
+    if find_spec("openvino") is None:
+        return False
+    try:
+        _core()
+    except (ImportError, OSError, RuntimeError) as exc:
+        _log.warning("OpenVINO can't be used, torch runs the style: %s", exc)
+        return False
+    return True
 
 
 @cache
