@@ -242,7 +242,7 @@ _STYLIZE: list[Decorator] = [
                  help="Translate in tiles of N pixels to save memory; never changes the result."),
     click.option("--engine", type=click.Choice(["auto", "torch", "openvino", "onnx"]), default="auto",
                  show_default=True,
-                 help="What runs lite networks on the CPU; auto takes OpenVINO, or what it measures to be fastest."),
+                 help="What runs lite networks on the CPU; auto takes OpenVINO, or measures what there is."),
     click.option("--paint", type=Count("auto", "full"), default="auto", show_default=True,
                  help="Shorter side at which larger frames are painted before they are finished at full size;"
                  " auto: what the style was trained for."),
