@@ -69,6 +69,57 @@ def test_what_cant_be_fetched_is_told_for_each_with_its_place(capsys: pytest.Cap
     assert any("Shinkai_net_G.pth" in line and "put it at" in line for line in lines)
 
 
+def test_one_name_may_stand_for_several(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = _run(capsys, "weights", "list")
+    assert "lpips: vgg16, alexnet" in text and "stylegan2: stylegan2-lhq, stylegan2-shinkai" in text
+    status, _, err = _run(capsys, "weights", "fetch", "lpips", "vgg16", "stylegan2")
+    assert status == 1 and [
+        err.count(name) for name in ("vgg16-397923af", "alexnet-owt", "lhq-2", "shinkai-2")
+    ]
+    assert len(err.strip().splitlines()) == 4
+    assert "known: raft-large" in _run(capsys, "weights", "fetch", "magic")[2]
+
+
+def test_everything_that_the_papers_chain_needs_is_in_the_catalogue() -> None:
+    names = {entry.name for entry in CATALOGUE}
+    assert names > {
+        "clip",
+        "vgg19",
+        "vgg16",
+        "alexnet",
+        "mask2former",
+        "deeplab",
+        "inception",
+        "stylegan2-lhq",
+    }
+    assert names > {"stylegan2-shinkai", "scenimefy-shinkai", "raft-large", "dino", "yunet"}
+
+
+def test_a_folder_is_here_when_each_of_its_files_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def state() -> tuple[bool, Path]:
+        entry = next(
+            e for e in json.loads(_run(capsys, "weights", "list", "--json")[1]) if e["name"] == "mask2former"
+        )
+        return entry["here"], Path(entry["path"])
+
+    folder = state()[1]
+    folder.mkdir(parents=True)
+    for name in ("config.json", "preprocessor_config.json"):
+        (folder / name).write_text("{}")
+    assert not state()[0]
+    (folder / "pytorch_model.bin").write_bytes(b"weights")
+    assert state()[0]
+    assert _run(capsys, "weights", "fetch", "mask2former")[:2] == (0, f"mask2former: {folder}\n")
+
+
+def test_checking_tells_a_damaged_file(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = next(e for e in CATALOGUE if e.name == "yunet")
+    entry.path.parent.mkdir(parents=True, exist_ok=True)
+    entry.path.write_bytes(b"not YuNet")
+    assert "DAMAGED" in _run(capsys, "weights", "list", "--check")[1]
+    assert "DAMAGED" not in _run(capsys, "weights", "list")[1]
+
+
 def test_fetching_needs_a_name_or_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(capsys, "weights", "fetch")[0] == _run(capsys, "weights", "fetch", "dino", "--all")[0] == 2
 

@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
 def weights(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     """A published file on that server, and an empty cache."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    published._reachable.cache_clear()
+    published.reachable.cache_clear()
     return Published("toy", f"http://127.0.0.1:{server.server_address[1]}/toy.bin", "toy.bin", SHA256)
 
 
@@ -137,6 +137,26 @@ def test_the_users_own_file_and_the_cache_offline_are_left_alone(weights: Publis
         with pytest.raises(CheckpointError, match="damaged"):
             load_published(weights, _read, **words)  # type: ignore[arg-type]
     assert weights.path.read_bytes() == own.read_bytes() == b"damaged" and server.asked == 0
+
+
+def test_a_folder_is_fetched_file_by_file_and_only_what_is_missing(
+    weights: Published, server: Server
+) -> None:
+    url = weights.url.replace("toy.bin", "repo")
+    folder = Published("folder", url, "folder", parts=("config.json", "a.safetensors|a.bin"))
+    folder.path.mkdir(parents=True)
+    (folder.path / "config.json").write_bytes(b"by hand")
+    assert not folder.here and fetch_published(folder) == folder.path and folder.here
+    assert (folder.path / "a.safetensors").read_bytes() == CONTENT and server.asked == 1
+    assert (folder.path / "config.json").read_bytes() == b"by hand"
+    assert fetch_published(folder) == folder.path and server.asked == 1
+
+
+def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(published, "reachable", lambda host: False)
+    wanted = [Published(name, f"https://nowhere/{name}", name) for name in ("one", "two")]
+    with pytest.raises(CheckpointError, match=r"one.*put it at.*two.*put it at"):
+        published.fetch_all(wanted)
 
 
 def test_two_that_want_the_same_file_fetch_it_once(weights: Published, server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ PROGRAMS = {
     "lite": "Train a fast style on painted pairs.",
     "flow": "Train raft-small on synthetic motion.",
 }
+_SHORT = {
+    "inputs": {"data": "inputs"},
+    "frames": {"data": "frames"},
+    "photos": {"chain": "photos", "pairs": "photo.photos"},
+    "anime": {"chain": "anime"},
+    "source": {"pairs": "pairs"},
+}
+"""What can be said without `--set`: for which programs, and their key."""
 EXAMPLES = (
     "scenivid train data films/ photos/ --out data/mine --dry-run",
     "scenivid train chain --photos photos/ --anime paintings/ --out runs/chain --preset tiny --dry-run",
@@ -46,8 +55,13 @@ EXAMPLES = (
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting; repeatable."
 )
-@click.option("--photos", type=click.Path(path_type=Path), help="For chain: folder of photographs.")
+@click.option("--photos", type=click.Path(path_type=Path), help="For chain and pairs: folder of photographs.")
 @click.option("--anime", type=click.Path(path_type=Path), help="For chain: folder of pictures of the style.")
+@click.option(
+    "--source",
+    type=click.Choice(["stylegan", "painter", "diffusers", "folder"]),
+    help="For pairs: what makes them. [default: the recipe's, stylegan]",
+)
 @click.option(
     "--preset",
     type=click.Choice(["tiny", "256", "paper"]),
@@ -70,6 +84,7 @@ def command(
     overrides: tuple[str, ...],
     photos: Path | None,
     anime: Path | None,
+    source: str | None,
     preset: str | None,
     out: Path | None,
     minutes: float | None,
@@ -94,15 +109,10 @@ def command(
         if preset and recipe:
             raise click.UsageError("--preset is a recipe itself: give one or the other")
         recipe = recipe or module.preset(preset or "tiny")
-    elif photos or anime or preset:
-        raise click.UsageError(
-            f"--photos, --anime and --preset are for chain; for {program}: --set KEY=VALUE"
-        )
-    folders = [
-        f"{key}={json.dumps(str(path))}" for key, path in (("photos", photos), ("anime", anime)) if path
-    ]
-    said = (*overrides, *folders, *_given(program, inputs, frames))
-    settings: Any = load_recipe(module.Recipe, recipe, said)
+    elif preset:
+        raise click.UsageError(f"--preset is for chain; for {program}: --recipe FILE")
+    given = {"inputs": inputs, "frames": frames, "photos": photos, "anime": anime, "source": source}
+    settings: Any = load_recipe(module.Recipe, recipe, (*overrides, *_said(program, given)))
     with shown(program, unit=getattr(module, "UNIT", "steps"), resumed=True) as tell:
         path = module.run(
             settings,
@@ -114,9 +124,16 @@ def command(
     terminal.out("dry run: nothing was trained" if dry_run else str(path))
 
 
-def _given(program: str, inputs: tuple[Path, ...], frames: Path | None) -> list[str]:
-    """What is said beside `--set`, in its words."""
-    if program != "data" and (inputs or frames):
-        raise click.UsageError(f"{program} takes no inputs: its recipe says what it reads (--set photos=…)")
-    given = [f"inputs={json.dumps([str(path) for path in inputs])}"] if inputs else []
-    return given + ([f"frames={json.dumps(str(frames))}"] if frames else [])
+def _said(program: str, given: Mapping[str, Any]) -> list[str]:
+    """Options and inputs in the words of `--set`."""
+    said = []
+    for name, value in given.items():
+        if not value:
+            continue
+        if program not in _SHORT[name]:
+            raise click.UsageError(
+                f"{name} is for {' and '.join(_SHORT[name])}; for {program}: --set KEY=VALUE, or its recipe"
+            )
+        plain = [str(item) for item in value] if isinstance(value, tuple) else str(value)
+        said.append(f"{_SHORT[name][program]}={json.dumps(plain)}")
+    return said

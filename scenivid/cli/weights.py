@@ -21,11 +21,13 @@ def command() -> None:
 
 
 @command.command("list", cls=Command, examples=("scenivid weights list",))
+@click.option("--check", is_flag=True, help="Compare what is here with the published checksums.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
-def list_(as_json: bool) -> None:
+def list_(check: bool, as_json: bool) -> None:
     """Show each file: what for, licence, where it comes from, and where to put it by hand."""
     from scenivid.styles.published import is_here, kept_at
-    from scenivid.weights.catalogue import CATALOGUE
+    from scenivid.weights.catalogue import CATALOGUE, TOGETHER
+    from scenivid.weights.published import matches
 
     if as_json:
         terminal.out(
@@ -35,11 +37,19 @@ def list_(as_json: bool) -> None:
         )
         return
     for entry in CATALOGUE:
-        terminal.out(f"{entry.name}: {entry.about} ({'here' if is_here(entry) else 'not here'})")
+        state = "here" if is_here(entry) else "not here"
+        if check and entry.sha256 and entry.here:
+            state = "here, checksum right" if matches(entry) else "here, but DAMAGED or another file"
+        terminal.out(f"{entry.name}: {entry.about} ({state})")
         terminal.out(f"  licence   {entry.licence}")
         terminal.out(f"  from      {entry.url}")
-        terminal.out(f"  SHA-256   {entry.sha256 + '…' if entry.sha256 else 'not published'}")
+        if entry.parts:
+            terminal.out(f"  files     {', '.join(part.replace('|', ' or ') for part in entry.parts)}")
+        checksum = f"{entry.sha256}{'…' if len(entry.sha256) < 64 else ''}" or "not published"
+        terminal.out(f"  SHA-256   {checksum}")
         terminal.out(f"  to        {kept_at(entry)}")
+    for name, some in TOGETHER.items():
+        terminal.out(f"{name}: {', '.join(entry.name for entry in some)}")
 
 
 @command.command("fetch", cls=Command, examples=("scenivid weights fetch --help",))
@@ -50,11 +60,11 @@ def fetch(context: click.Context, names: tuple[str, ...], everything: bool) -> N
     """Download each NAME, unless it is here already; status 1 if one can't be had."""
     from scenivid.errors import CheckpointError
     from scenivid.styles.published import obtain
-    from scenivid.weights.catalogue import CATALOGUE, entry
+    from scenivid.weights.catalogue import CATALOGUE, entries
 
     if bool(names) == everything:
         raise click.UsageError("give names, or --all")
-    wanted = CATALOGUE if everything else [entry(name) for name in names]
+    wanted = CATALOGUE if everything else dict.fromkeys(one for name in names for one in entries(name))
     failed = False
     for one in wanted:
         try:

@@ -136,6 +136,8 @@ def kept_at(entry: Published) -> Path:
 
 def is_here(entry: Published) -> bool:
     """Whether it needs no download any more."""
+    if entry not in PUBLISHED:
+        return entry.here
     return kept_at(entry).is_file() or (models_dir() / f"{entry.name}.safetensors").is_file()
 
 

@@ -44,24 +44,69 @@ INCEPTION = Published(
     "inception",
     "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
     "inception-2015-12-05.pt",
+    "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
     licence="Apache-2.0 (TensorFlow's weights, as NVIDIA publishes them)",
     about="Inception v3 for FID and KID",
+)
+MASK2FORMER = Published(
+    "mask2former",
+    "https://huggingface.co/facebook/mask2former-swin-base-ade-semantic/resolve/main",
+    "mask2former-swin-base-ade-semantic",
+    licence="MIT (code); trained on ADE20K, whose pictures are for research and teaching",
+    about="Mask2Former, Swin-B on ADE20K: segmentation for the choice of pairs, as in the paper",
+    parts=("config.json", "preprocessor_config.json", "model.safetensors|pytorch_model.bin"),
 )
 YUNET = Published(
     "yunet",
     "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx",
     "face_detection_yunet_2023mar.onnx",
+    "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
     licence="MIT (OpenCV Zoo)",
     about="YuNet: faces, for `train data` with rules.faces = drop",
 )
+_SCENIMEFY = "https://github.com/Yuxinn-J/Scenimefy/releases/download/"
+STYLEGAN2_LHQ = Published(
+    "stylegan2-lhq",
+    _SCENIMEFY + "v0.0.1/lhq-220000.pt",
+    "lhq-220000.pt",
+    licence=NON_COMMERCIAL,
+    about="StyleGAN2 of landscapes (LHQ, 256 px): what `train finetune` and `train pairs` start from",
+)
+STYLEGAN2_SHINKAI = Published(
+    "stylegan2-shinkai",
+    _SCENIMEFY + "v0.0.1/shinkai-221000.pt",
+    "shinkai-221000.pt",
+    licence=NON_COMMERCIAL,
+    about="The same, fine-tuned by the authors: the target of `train pairs`",
+)
 SHINKAI = Published(
     "scenimefy-shinkai",
-    "https://github.com/Yuxinn-J/Scenimefy/releases/download/v0.1.0/Shinkai_net_G.pth",
+    _SCENIMEFY + "v0.1.0/Shinkai_net_G.pth",
     "Shinkai_net_G.pth",
     licence=NON_COMMERCIAL,
     about="The official generator of Scenimefy, trained on frames of Makoto Shinkai's films",
 )
-CATALOGUE = (RAFT_LARGE, RAFT_SMALL, CLIP, VGG19, VGG16, ALEXNET, INCEPTION, DINO, DEEPLAB, YUNET, SHINKAI)
+CATALOGUE = (
+    *(RAFT_LARGE, RAFT_SMALL, CLIP, VGG19, VGG16, ALEXNET, INCEPTION, DINO, DEEPLAB, MASK2FORMER, YUNET),
+    *(STYLEGAN2_LHQ, STYLEGAN2_SHINKAI, SHINKAI),
+)
+TOGETHER = {
+    "vgg": (VGG19, VGG16),
+    "lpips": (VGG16, ALEXNET),  # its own layers come with the package of this name
+    "raft": (RAFT_LARGE, RAFT_SMALL),
+    "stylegan2": (STYLEGAN2_LHQ, STYLEGAN2_SHINKAI),
+    "scenimefy": (SHINKAI,),
+}
+"""Names for some at once."""
+
+
+def entries(name: str) -> tuple[Published, ...]:
+    """The entry of this name, or those that it stands for.
+
+    Raises:
+        ConfigError: There is none; the message lists those there are.
+    """
+    return TOGETHER.get(name) or (entry(name),)
 
 
 def entry(name: str) -> Published:
@@ -73,5 +118,5 @@ def entry(name: str) -> Published:
     for weights in CATALOGUE:
         if weights.name == name:
             return weights
-    known = ", ".join(weights.name for weights in CATALOGUE)
+    known = ", ".join([*(weights.name for weights in CATALOGUE), *TOGETHER])
     raise ConfigError(f"no weights called {name!r}; known: {known}")

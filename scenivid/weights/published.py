@@ -1,5 +1,7 @@
 """Other people's published weights: fetched once, checked, kept in torch's cache, refused quickly offline.
 
+An entry is a file, or a folder of some.
+
 Two processes that want the same file fetch it once; a file that turns out damaged is fetched again.
 """
 
@@ -11,7 +13,7 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -36,7 +38,7 @@ _LARGEST = 4 << 30
 
 @dataclass(frozen=True)
 class Published:
-    """One file on the internet."""
+    """One file on the internet, or a folder of files."""
 
     name: str
     """What it is called here."""
@@ -50,11 +52,20 @@ class Published:
     """Terms of the publisher."""
     about: str = ""
     """What it is, and what for."""
+    parts: tuple[str, ...] = ()
+    """Names of the files of a folder, which lie below `url` and go into the folder `file`; "a|b": either."""
 
     @property
     def path(self) -> Path:
-        """Where the file is kept: `$TORCH_HOME/hub/checkpoints/FILE`."""
+        """Where it is kept: `$TORCH_HOME/hub/checkpoints/FILE`."""
         return Path(torch.hub.get_dir()) / "checkpoints" / self.file
+
+    @property
+    def here(self) -> bool:
+        """Whether nothing has to be fetched any more."""
+        if not self.parts:
+            return self.path.is_file()
+        return all(any((self.path / one).is_file() for one in part.split("|")) for part in self.parts)
 
 
 def fetch_published(weights: Published, download: bool = True) -> Path:
@@ -66,14 +77,35 @@ def fetch_published(weights: Published, download: bool = True) -> Path:
     Raises:
         CheckpointError: not cached and not available (the message says which file to put where), or damaged.
     """
-    if weights.path.is_file():
+    if weights.here:
         return weights.path
     if not download:
         raise CheckpointError(f"{weights.name} is not cached: {_advice(weights)}")
     with alone(weights.path):
-        if not weights.path.is_file():  # another process may have fetched it meanwhile
+        if not weights.here:  # another process may have fetched it meanwhile
             _download(weights)
     return weights.path
+
+
+def fetch_all(wanted: Iterable[Published]) -> None:
+    """Fetch whatever isn't here, before anything else is done.
+
+    Raises:
+        CheckpointError: some can't be had; the message says of each where to put it by hand.
+    """
+    refused = []
+    for weights in dict.fromkeys(wanted):
+        try:
+            fetch_published(weights)
+        except CheckpointError as error:
+            refused.append(str(error))
+    if refused:
+        raise CheckpointError("; ".join(refused))
+
+
+def matches(weights: Published) -> bool | None:
+    """Whether the file that is here is the published one; None where the publisher gives no checksum."""
+    return _sha256(weights.path).startswith(weights.sha256) if weights.sha256 else None
 
 
 def load_published(
@@ -122,16 +154,35 @@ def _download(weights: Published) -> None:
     host = "{0.scheme}://{0.netloc}".format(urlsplit(mirrored(weights.url)))
     if offline():
         raise CheckpointError(f"{weights.name} isn't here, and HF_HUB_OFFLINE is set; {_advice(weights)}")
-    if not _reachable(host):
+    if not reachable(host):
         raise CheckpointError(f"{weights.name}: no connection to {host}; {_advice(weights)}")
-    _log.info("downloading %s from %s", weights.name, weights.url)
+    _log.info("downloading %s from %s (%s)", weights.name, weights.url, weights.licence)
     try:
-        retrieve(weights.url, weights.path, weights.sha256)
+        if weights.parts:
+            for part in weights.parts:
+                _one_of([(f"{weights.url}/{name}", weights.path / name) for name in part.split("|")])
+        else:
+            retrieve(weights.url, weights.path, weights.sha256)
     except (OSError, ValueError, HTTPException) as error:
         raise CheckpointError(f"{weights.name} could not be fetched ({error}); {_advice(weights)}") from error
 
 
+def _one_of(choices: Sequence[tuple[str, Path]]) -> None:
+    """Fetch the first that is there."""
+    if any(path.is_file() for _, path in choices):
+        return
+    for url, path in choices[:-1]:
+        try:
+            return retrieve(url, path)
+        except urllib.error.HTTPError as error:
+            _log.debug("%s: %s", url, error)
+    retrieve(*choices[-1])
+
+
 def _advice(weights: Published) -> str:
+    if weights.parts:
+        names = ", ".join(part.replace("|", " or ") for part in weights.parts)
+        return f"download {names} from {weights.url} elsewhere and put them into {weights.path}"
     return f"download {weights.url} elsewhere and put it at {weights.path}"
 
 
@@ -144,7 +195,7 @@ def _sha256(path: Path) -> str:
 
 
 @cache
-def _reachable(host: str) -> bool:
+def reachable(host: str) -> bool:
     """Whether anything answers at `host` within five seconds, name resolution and proxies included."""
     answered = threading.Event()
 

@@ -150,7 +150,7 @@ class _Answer(io.BytesIO):
 def test_a_damaged_download_is_refused_and_leaves_nothing(
     offline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published, "_reachable", lambda host: True)
+    monkeypatch.setattr(published, "reachable", lambda host: True)
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: _Answer(b"half a file"))
     with pytest.raises(CheckpointError, match="damaged"):
         open_estimator("raft-large", CPU)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
+from scenivid.errors import ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, mean_style, truncate
 from scenivid.training.data.pair_sources import FolderPairs, StyleGanPairs
 from scenivid.training.data.samples import find_pairs
 from scenivid.training.loop import generator
-from scenivid.training.programs.pairs import Recipe, open_source, read_manifest, run
+from scenivid.training.programs.pairs import Recipe, read_manifest, run
 from scenivid.training.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
@@ -175,54 +172,6 @@ def test_the_user_s_own_folder_is_a_source(photos: Path, tmp_path: Path) -> None
     assert torch.equal(real, anime)
     with pytest.raises(DataError, match="holds 3 pairs"):
         source.pairs(2, 2)
-
-
-def _diffusion_recipe(photos: Path, *sets: str) -> Recipe:
-    names = ["pairs=diffusion", f"photo.photos={photos.as_posix()}", "photo.size=48", "segmenter=none"]
-    return toy_recipe(*names, "candidates=4", *sets)
-
-
-def test_diffusion_without_its_package_or_model_is_one_clear_line(
-    photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = torch.device("cpu")
-    monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(DependencyError, match="pip install diffusers"):
-        open_source(_diffusion_recipe(photos), device)
-
-    def refuse(name: str, **_: Any) -> Any:
-        raise OSError(f"{name} is not a local folder\nmore lines")
-
-    fake = SimpleNamespace(AutoPipelineForImage2Image=SimpleNamespace(from_pretrained=refuse))
-    monkeypatch.setitem(sys.modules, "diffusers", fake)  # type: ignore[arg-type]
-    with pytest.raises(CheckpointError, match="some/model") as raised:
-        open_source(_diffusion_recipe(photos, "photo.model=some/model"), device)
-    assert "\n" not in str(raised.value)
-
-
-def test_diffusion_hands_over_prompt_strength_and_one_seed_a_pair(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    class Pipeline:
-        def to(self, device: object) -> Pipeline:
-            return self
-
-        def set_progress_bar_config(self, disable: bool) -> None:
-            assert disable
-
-        def __call__(self, **options: Any) -> SimpleNamespace:
-            asked.append(options)
-            return SimpleNamespace(images=1 - options["image"][..., ::2, ::2])  # half the size, as some do
-
-    loader = SimpleNamespace(from_pretrained=lambda name, torch_dtype: Pipeline())
-    fake = SimpleNamespace(AutoPipelineForImage2Image=loader)
-    monkeypatch.setitem(sys.modules, "diffusers", fake)  # type: ignore[arg-type]
-    out = run(_diffusion_recipe(photos, "photo.strength=0.3", "photo.prompt=a meadow"), tmp_path / "out")
-    assert asked[0]["prompt"] == ["a meadow"] * 4 and asked[0]["strength"] == 0.3
-    assert len({made.initial_seed() for made in asked[0]["generator"]}) == 4
-    assert cv2.imread(str(out / "anime" / "0000000.png")).shape == (48, 48, 3)
 
 
 def test_the_dry_run_checks_the_source_and_writes_nothing(

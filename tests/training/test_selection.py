@@ -29,6 +29,7 @@ from scenivid.training.data.selection import (
     score_labels,
     score_pairs,
 )
+from scenivid.weights import published
 
 
 def scenes(count: int, seed: int) -> Tensor:
@@ -160,20 +161,26 @@ def test_deeplab_loads_torchvision_s_layout(tmp_path: Path) -> None:
 
 def test_mask2former_without_transformers_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(DependencyError, match="pip install transformers"):
+    with pytest.raises(DependencyError, match=r"scenivid\[pairs\]"):
         open_segmenter("mask2former")
 
 
-def test_mask2former_without_weights_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> Any:
-        raise OSError(f"We couldn't connect to the hub for {name}\nand more lines")
+def test_mask2former_without_weights_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, local_files_only: bool) -> Any:
+        raise OSError(f"{name} does not appear to have a file\nand more lines")
 
     cls = SimpleNamespace(from_pretrained=refuse)
     fake = SimpleNamespace(AutoImageProcessor=cls, Mask2FormerForUniversalSegmentation=cls)
     monkeypatch.setitem(sys.modules, "transformers", fake)  # type: ignore[arg-type]
-    with pytest.raises(CheckpointError, match="mask2former-swin-base-ade-semantic") as raised:
-        open_segmenter("mask2former")
-    assert "\n" not in str(raised.value)
+    monkeypatch.setattr(published, "reachable", lambda host: False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    for words, says in (
+        ({}, "mask2former-swin-base-ade-semantic"),
+        ({"weights": tmp_path}, "doesn't hold a Mask2"),
+    ):
+        with pytest.raises(CheckpointError, match=says) as raised:
+            open_segmenter("mask2former", **words)  # type: ignore[arg-type]
+        assert "\n" not in str(raised.value)
 
 
 def test_mask2former_s_maps_come_back_at_the_images_size() -> None:

@@ -1,14 +1,14 @@
-"""Where (real, anime) pairs come from: two StyleGAN2s, the painter, a diffusion model, a folder."""
+"""Where (real, anime) pairs come from: two StyleGAN2s, the painter, a folder; see also `diffusion_pairs`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
+from scenivid.errors import ConfigError, DataError
 from scenivid.frames import to_float
 from scenivid.nets.stylegan2 import Generator, load_generator, mean_style, swap_layers, truncate
 from scenivid.training.data.augment import Augment
@@ -18,7 +18,7 @@ from scenivid.training.loop import generator
 from scenivid.training.painter.looks import Look, look_named
 from scenivid.training.painter.painter import paint_composed
 
-SourceName = Literal["stylegan", "painter", "diffusion", "folder"]
+SourceName = Literal["stylegan", "painter", "diffusers", "folder"]
 
 
 class PairSource(Protocol):
@@ -94,39 +94,6 @@ class PainterPairs:
         return real, paint_composed(real, self.look)
 
 
-class DiffusionPairs:
-    """Crops of photographs and a diffusion model's image-to-image translation of them (diffusers).
-
-    Args:
-        pipeline: a diffusers image-to-image pipeline.
-        strength: 0 keeps the photograph, 1 forgets it.
-    """
-
-    name = "diffusion"
-
-    def __init__(
-        self, photos: ImageSet, pipeline: Any, prompt: str, *, strength: float = 0.5, seed: int = 0
-    ) -> None:
-        self.photos, self.pipeline, self.prompt = photos, pipeline, prompt
-        self.strength, self.seed = strength, seed
-
-    def pairs(self, first: int, count: int) -> tuple[Tensor, Tensor]:
-        real = _crops(self.photos, first, count)
-        made = self.pipeline(
-            prompt=[self.prompt] * count,
-            image=real,
-            strength=self.strength,
-            generator=[generator(self.seed, 13, first + i) for i in range(count)],
-            output_type="pt",
-        ).images
-        anime: Tensor = torch.as_tensor(made).float().cpu().clamp(0, 1)
-        if anime.shape[-2:] != real.shape[-2:]:
-            anime = torch.nn.functional.interpolate(
-                anime, size=real.shape[-2:], mode="bilinear", antialias=True
-            )
-        return real, anime
-
-
 class FolderPairs:
     """The user's own pairs (layouts of `data.find_pairs`), each cropped to its middle square.
 
@@ -171,33 +138,6 @@ def open_painter_pairs(
 ) -> PainterPairs:
     """Raises ConfigError for a look the painter doesn't know."""
     return PainterPairs(ImageSet(scan(photos), augment, seed), look_named(style), device)
-
-
-def open_diffusion_pairs(
-    photos: Path, model: str, prompt: str, strength: float, augment: Augment, seed: int, device: torch.device
-) -> DiffusionPairs:
-    """Load an image-to-image pipeline by its Hugging Face name or folder.
-
-    Raises:
-        DependencyError: diffusers isn't installed.
-        CheckpointError: the model can't be had.
-    """
-    try:
-        from diffusers import AutoPipelineForImage2Image
-    except ImportError as exc:
-        raise DependencyError("diffusion pairs need: pip install diffusers transformers accelerate") from exc
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
-    try:
-        pipeline = AutoPipelineForImage2Image.from_pretrained(model, torch_dtype=dtype).to(device)
-    except (OSError, ValueError) as exc:
-        raise CheckpointError(
-            f"the diffusion model {model} can't be had ({str(exc).splitlines()[0]}); "
-            "give the folder of a downloaded one"
-        ) from exc
-    pipeline.set_progress_bar_config(disable=True)
-    return DiffusionPairs(
-        ImageSet(scan(photos), augment, seed), pipeline, prompt, strength=strength, seed=seed
-    )
 
 
 def _crops(photos: ImageSet, first: int, count: int) -> Tensor:

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from scenivid.errors import CheckpointError, ConfigError, DependencyError
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.training.loop import generator
-from scenivid.weights.catalogue import DEEPLAB
-from scenivid.weights.published import load_published
+from scenivid.training.plan import Needed
+from scenivid.weights.catalogue import DEEPLAB, MASK2FORMER
+from scenivid.weights.published import fetch_published, load_published
 from scenivid.weights.torch_file import read_state
 
 SegmenterName = Literal["clusters", "mask2former", "deeplab"]
-MASK2FORMER = "facebook/mask2former-swin-base-ade-semantic"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -142,6 +142,18 @@ def open_segmenter(
     raise ConfigError(f"no segmenter named {name!r}; choose clusters, mask2former or deeplab")
 
 
+def weights_of(name: SegmenterName | Literal["none"], own: Path | None = None) -> list[Needed]:
+    """Weights of others that a segmenter needs.
+
+    Raises:
+        DependencyError: the package that runs them is missing.
+    """
+    if name == "mask2former":
+        _transformers()
+    published = {"mask2former": MASK2FORMER, "deeplab": DEEPLAB}.get(name)
+    return [] if published is None else [(published, own)]
+
+
 def k_means(points: Tensor, clusters: int, rounds: int = 12, seed: int = 0) -> Tensor:
     """Labels [P] of points [P, D]: Lloyd's algorithm from farthest-point starts; deterministic."""
     first = int(torch.randint(len(points), (), generator=generator(seed, len(points))))
@@ -168,21 +180,26 @@ def _standardised(maps: Tensor) -> Tensor:
     return (maps - mean) / (maps.std(dim=(2, 3), keepdim=True) + 1e-4)
 
 
-def _load_mask2former(device: torch.device | str, weights: Path | None) -> Mask2FormerSegmenter:
+def _transformers() -> Any:
     try:
-        from transformers import AutoImageProcessor, Mask2FormerForUniversalSegmentation
+        import transformers
     except ImportError as exc:
-        raise DependencyError("the mask2former segmenter needs: pip install transformers") from exc
-    place = str(weights or MASK2FORMER)
+        raise DependencyError("the mask2former segmenter needs: pip install 'scenivid[pairs]'") from exc
+    return transformers
+
+
+def _load_mask2former(device: torch.device | str, weights: Path | None) -> Mask2FormerSegmenter:
+    library = _transformers()
     try:
-        processor = AutoImageProcessor.from_pretrained(place)
-        network = Mask2FormerForUniversalSegmentation.from_pretrained(place)
+        place = str(weights or fetch_published(MASK2FORMER))
+    except CheckpointError as exc:
+        raise CheckpointError(f"{exc}; or use the segmenter clusters") from exc
+    try:
+        processor = library.AutoImageProcessor.from_pretrained(place, local_files_only=True)
+        network = library.Mask2FormerForUniversalSegmentation.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError) as exc:
         reason = str(exc).splitlines()[0]
-        raise CheckpointError(
-            f"Mask2Former can't be had from {place} ({reason}); download {MASK2FORMER} from Hugging Face "
-            "and give its folder as weights, or use the segmenter clusters"
-        ) from exc
+        raise CheckpointError(f"{place} doesn't hold a Mask2Former ({reason})") from exc
     return Mask2FormerSegmenter(network, processor, device)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,7 @@ from scenivid.training.chain.diary import FILE, Diary
 from scenivid.training.chain.finish import finish
 from scenivid.training.chain.recipe import Recipe, preset, stage_recipes
 from scenivid.training.loop import Progress
-from scenivid.training.plan import look_for
+from scenivid.training.plan import Needed, ask_for, look_for
 from scenivid.training.world import open_world
 
 __all__ = ["BEGUN", "UNIT", "Recipe", "preset", "run"]
@@ -58,6 +58,7 @@ def run(
         out.mkdir(parents=True, exist_ok=True)
     world.wait()
     diary = Diary(out, recipe.stages, writes=world.rank == 0)
+    ask_for(weights_of({name: held for name, held in recipes.items() if not diary.finished(name)}))
     shares = asdict(recipe.shares)
     for number, (stage, held) in enumerate(recipes.items()):
         if diary.finished(stage):
@@ -83,6 +84,15 @@ def run(
         finish(recipe, out, style, {name: entry.seconds for name, entry in diary.entries.items()})
     world.wait()
     return out / "chain.html"
+
+
+def weights_of(recipes: Mapping[str, Any]) -> list[Needed]:
+    """Weights of others that any of the stages needs: they are asked for before the first begins."""
+    needed: list[Needed] = []
+    for stage, held in recipes.items():
+        found = getattr(_program(stage), "weights_of", None)
+        needed += [] if found is None else found(held)
+    return needed
 
 
 def _program(stage: str) -> Any:

@@ -21,6 +21,7 @@ from scenivid import locks
 from scenivid.errors import Cancelled, ConfigError, DataError, InputError, OutputError
 from scenivid.training.interrupt import stop_requests
 from scenivid.training.loop import Progress
+from scenivid.training.plan import Needed, ask_for, name_missing
 from scenivid.training.prepare.judge import Rules
 from scenivid.training.prepare.maker import Maker
 from scenivid.training.prepare.report import PAGE, write_report
@@ -28,6 +29,7 @@ from scenivid.training.prepare.sources import Source, find_sources, read_list
 from scenivid.training.prepare.store import JOURNAL, Form, Store
 from scenivid.training.recipe import differences, harmless, to_dict
 from scenivid.video.open import probe
+from scenivid.weights.catalogue import YUNET
 
 logger = logging.getLogger(__name__)
 BEGUN = JOURNAL
@@ -85,8 +87,10 @@ def run(
         Cancelled: Ctrl-C or SIGTERM; the same command goes on.
     """
     if dry_run:
+        name_missing(weights_of(recipe))
         _plan(recipe, out, Store(out, recipe.format, recipe.shard))
         return out
+    ask_for(weights_of(recipe))
     with _alone(out), stop_requests() as asked:
         store = Store(out, recipe.format, recipe.shard)
         work = _plan(recipe, out, store)
@@ -101,6 +105,11 @@ def run(
     if finished and not counts.kept:
         raise DataError(f"nothing was kept; {out / PAGE} shows why: loosen the rules (--set rules.…)")
     return out
+
+
+def weights_of(recipe: Recipe) -> list[Needed]:
+    """Weights of others that the rules need."""
+    return [(YUNET, recipe.faces_weights)] if recipe.rules.faces == "drop" else []
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from scenivid.training.losses.semantic import (
     image_direction,
     patch_contrast,
 )
-from scenivid.training.plan import look_for
+from scenivid.training.plan import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.stylegan import open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
@@ -47,6 +47,8 @@ from scenivid.training.world import World, open_world
 from scenivid.weights.catalogue import CLIP, VGG16, VGG19
 
 logger = logging.getLogger(__name__)
+_PUBLISHED = {"clip": CLIP, "vgg19": VGG19}
+"""What each encoder is, where its weights come from others."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,9 @@ def run(
         params = StyleGAN2Params() if held is None else held.params
         look_for("source", partial(load_discriminator, recipe.source, params), recipe.source)
         plan(recipe, Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip), params)
-        for name, path, opened in _needed(recipe.constraints):
-            look_for(f"weights of {name}", opened, path)
+        name_missing(weights_of(recipe))
         return out / NETWORKS
-    if recipe.constraints.active:
-        for _, path, opened in _needed(recipe.constraints):
-            if not path.exists():
-                opened()  # fetches it; what can't be had is said before the images are read
+    ask_for(weights_of(recipe))
     source = load_generator(recipe.source)
     discriminator = load_discriminator(recipe.source, source.params)
     augment = Augment(source.params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
@@ -152,6 +150,17 @@ def run(
     logger.info("%d images in %s", len(images), recipe.images)
     program = FinetuneProgram(recipe, source, discriminator, images, open_world())
     return train_and_save(program, program.gan, recipe, out, minutes, progress)
+
+
+def weights_of(recipe: Recipe) -> list[Needed]:
+    """Weights of others that the losses need."""
+    settings = recipe.constraints
+    found: list[Needed] = []
+    if settings.active and settings.encoder in _PUBLISHED:
+        found.append((_PUBLISHED[settings.encoder], settings.weights))
+    if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
+        found.append((VGG16, settings.lpips_weights))
+    return found
 
 
 class FinetuneProgram:
@@ -271,17 +280,6 @@ def semantic_losses(
     if settings.patch:
         losses["patch"] = settings.patch * patch_contrast(encoder, x, y, boxes)
     return losses
-
-
-def _needed(settings: Constraints) -> Iterator[tuple[str, Path, Callable[[], object]]]:
-    """Weights of others that the losses need: name, file, and how to open it."""
-    published = {"clip": CLIP, "vgg19": VGG19}
-    if settings.encoder in published:
-        path = settings.weights or published[settings.encoder].path
-        yield settings.encoder, path, partial(open_encoder, settings.encoder, "cpu", settings.weights)
-    if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
-        path = settings.lpips_weights or VGG16.path
-        yield "lpips", path, partial(open_distance, "lpips", "cpu", settings.lpips_weights)
 
 
 def _unit(images: Tensor) -> Tensor:

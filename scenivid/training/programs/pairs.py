@@ -13,10 +13,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import torch
@@ -24,83 +23,27 @@ from torch import Tensor
 
 from scenivid.aside import whole
 from scenivid.devices import resolve_device
-from scenivid.errors import ConfigError, DataError
+from scenivid.errors import DataError
 from scenivid.frames import to_pixels
-from scenivid.training.data.augment import Augment
-from scenivid.training.data.pair_sources import (
-    FolderPairs,
-    PairSource,
-    SourceName,
-    open_diffusion_pairs,
-    open_painter_pairs,
-    open_stylegan_pairs,
-)
-from scenivid.training.data.segmenters import Segmenter, SegmenterName, open_segmenter
-from scenivid.training.data.selection import Calibration, SelectionSettings, calibrate, passes, score_pairs
+from scenivid.training.data.diffusion_pairs import blank, check_diffusers, missing_models
+from scenivid.training.data.images import scan
+from scenivid.training.data.pair_memory import RememberedPairs
+from scenivid.training.data.pair_sources import FolderPairs, PairSource
+from scenivid.training.data.segmenters import Segmenter, open_segmenter
+from scenivid.training.data.segmenters import weights_of as segmenter_weights
+from scenivid.training.data.selection import Calibration, calibrate, passes, score_pairs
 from scenivid.training.log import grid, save_png
 from scenivid.training.loop import Progress, Stateful, train
-from scenivid.training.plan import look_for
-from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.plan import Needed, ask_for, look_for, name_missing
+from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
+from scenivid.training.recipe import RunSettings
 from scenivid.training.world import World, open_world
 
+__all__ = ["Recipe", "run"]
 logger = logging.getLogger(__name__)
 _SHEET = 32
-
-
-@dataclass(frozen=True)
-class StyleGanSettings:
-    """Pairs from two StyleGAN2s."""
-
-    source: Path = Path("runs/stylegan/stylegan2.pt")
-    target: Path = Path("runs/finetune/stylegan2.pt")
-    psi: float = 0.7
-    """Truncation towards the mean of 4,096 w."""
-    share_noise: bool = True
-    swap_below: int = 0
-    """Resolutions below this many px come from the source in both images; 0 = none."""
-
-
-@dataclass(frozen=True)
-class PhotoSettings:
-    """Pairs made from photographs, by the painter or by a diffusion model."""
-
-    photos: Path = Path("data/open/photos")
-    size: int = 256
-    """Side of a crop in px; for a folder of pairs, too."""
-    zoom_min: float = 1.0
-    zoom_max: float = 1.5
-    style: str = "aozora"
-    """The painter's style."""
-    model: str = "stabilityai/sd-turbo"
-    """Model for diffusers: a name on Hugging Face or a folder."""
-    prompt: str = "anime background art, painted landscape, clear light"
-    strength: float = 0.5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of one set of pairs. `run.steps` is ignored: the candidates say how much there is to do."""
-
-    program: Literal["pairs"] = "pairs"
-    run: RunSettings = RunSettings(sample_every=0)
-    pairs: SourceName = "stylegan"
-    candidates: int = 50_000
-    """Pairs made; what is kept depends on the selection."""
-    batch: int = 16
-    stylegan: StyleGanSettings = StyleGanSettings()
-    photo: PhotoSettings = PhotoSettings()
-    folder: Path = Path("data/pairs")
-    """The user's own pairs, for `pairs = "folder"`."""
-    segmenter: SegmenterName | Literal["none"] = "mask2former"
-    """"none" keeps every pair."""
-    segmenter_weights: Path | None = None
-    selection: SelectionSettings = SelectionSettings()
-    save_dropped: bool = harmless(False)
-    """Whether to write the images of dropped pairs as well; the manifest marks them."""
-
-    def __post_init__(self) -> None:
-        if self.candidates < 1 or self.batch < 1:
-            raise ConfigError("pairs: candidates and batch must be at least 1")
+MADE = ".made"
+"""Folder, below the run's, of costly pairs that aren't judged yet."""
 
 
 def run(
@@ -126,12 +69,14 @@ def run(
         return open_segmenter(recipe.segmenter, device, recipe.segmenter_weights)
 
     if dry_run:
-        found = look_for("source of pairs", partial(open_source, recipe, device), *_needed(recipe))
-        if found is not None:
-            found.pairs(0, 1)
-        logger.info("%d candidates of %s, segmenter %s", recipe.candidates, recipe.pairs, recipe.segmenter)
+        _plan(recipe, device)
         return out
+    ask_for(weights_of(recipe))
+    if recipe.pairs == "diffusers":
+        check_diffusers(recipe.diffusion)
     source, segmenter = open_source(recipe, device), segment()
+    if recipe.pairs == "diffusers":
+        source = RememberedPairs(source, out / MADE)
     candidates = min(recipe.candidates, len(source)) if isinstance(source, FolderPairs) else recipe.candidates
     logger.info("%d candidates from %s, segmenter %s", candidates, source.name, recipe.segmenter)
     out.mkdir(parents=True, exist_ok=True)
@@ -144,12 +89,35 @@ def run(
         calibration = open_calibration(recipe, path, source, segmenter, candidates)
     program = PairsProgram(recipe, source, segmenter, calibration, out, candidates, world)
     settings = _settings(recipe.run, program.steps)
-    train(program, recipe, out, settings, minutes=minutes, progress=progress, world=world)
+    outcome = train(program, recipe, out, settings, minutes=minutes, progress=progress, world=world)
     world.wait()
     if world.rank == 0:
         program.finish()
+        if isinstance(source, RememberedPairs) and outcome.finished:
+            source.forget()
     world.wait()
     return out
+
+
+def weights_of(recipe: Recipe) -> list[Needed]:
+    """Weights of others that the selection needs."""
+    return segmenter_weights(recipe.segmenter, recipe.segmenter_weights)
+
+
+def _plan(recipe: Recipe, device: torch.device) -> None:
+    """What there is and what is missing; a diffusion model is never loaded for it."""
+    if recipe.pairs == "diffusers":
+        images = look_for("photographs", partial(scan, recipe.photo.photos), recipe.photo.photos)
+        if images is not None:
+            logger.info("%d photographs in %s", len(images), recipe.photo.photos)
+        for model in missing_models(recipe.diffusion):
+            logger.warning("missing: %s would be downloaded from Hugging Face", model)
+    else:
+        found = look_for("source of pairs", partial(open_source, recipe, device), *needed_paths(recipe))
+        if found is not None:
+            found.pairs(0, 1)
+    name_missing(weights_of(recipe))
+    logger.info("%d candidates of %s, segmenter %s", recipe.candidates, recipe.pairs, recipe.segmenter)
 
 
 class _Count:
@@ -208,6 +176,7 @@ class PairsProgram:
                 row["agreement"], row["classes"] = round(score.agreement, 5), score.classes
                 row["kept"] = passes(score, self.calibration, self.recipe.selection)
         for i, row in enumerate(rows):
+            row["kept"] = bool(row["kept"]) and not blank(anime[i])
             if row["kept"] or self.recipe.save_dropped:
                 save_png(real[i], self.out / str(row["source"]))
                 save_png(anime[i], self.out / str(row["target"]))
@@ -233,7 +202,8 @@ class PairsProgram:
         logger.info("%d of %d pairs kept", len(kept), len(rows))
         dropped = [row for row in rows if not row["kept"]]
         for name, chosen in (("kept", kept), ("dropped", dropped)):
-            if chosen:
+            made = (self.out / f"{name}.jpg").exists() and isinstance(self.source, RememberedPairs)
+            if chosen and not made:
                 self._sheet([int(str(row["index"])) for row in chosen], self.out / f"{name}.jpg")
         if rows and not kept:
             raise DataError(
@@ -280,32 +250,6 @@ class PairsProgram:
         sheet = grid([torch.stack(images[i : i + 8]) for i in range(0, len(images), 8)])
         bgr = to_pixels(sheet).flip(0).permute(1, 2, 0).contiguous().numpy()
         path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
-
-
-def open_source(recipe: Recipe, device: torch.device) -> PairSource:
-    """The source that the recipe names."""
-    photo, seed = recipe.photo, recipe.run.seed
-    if recipe.pairs == "stylegan":
-        gan = recipe.stylegan
-        return open_stylegan_pairs(
-            gan.source, gan.target, device,
-            psi=gan.psi, share_noise=gan.share_noise, swap_below=gan.swap_below, seed=seed,
-        )  # fmt: skip
-    augment = Augment(photo.size, photo.zoom_min, photo.zoom_max)
-    if recipe.pairs == "painter":
-        return open_painter_pairs(photo.photos, photo.style, augment, seed, device)
-    if recipe.pairs == "diffusion":
-        return open_diffusion_pairs(
-            photo.photos, photo.model, photo.prompt, photo.strength, augment, seed, device
-        )
-    return FolderPairs(recipe.folder, photo.size)
-
-
-def _needed(recipe: Recipe) -> tuple[Path, ...]:
-    """What `open_source` reads."""
-    if recipe.pairs == "stylegan":
-        return recipe.stylegan.source, recipe.stylegan.target
-    return (recipe.folder if recipe.pairs == "folder" else recipe.photo.photos,)
 
 
 def open_calibration(

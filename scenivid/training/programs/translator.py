@@ -34,7 +34,7 @@ from scenivid.training.loop import (
     update_ema,
 )
 from scenivid.training.losses.temporal import draw_motion
-from scenivid.training.plan import look_for
+from scenivid.training.plan import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
 from scenivid.training.schedule import constant_then_linear, set_learning_rate
@@ -51,6 +51,7 @@ from scenivid.training.translation import (
 )
 from scenivid.training.watchdog import translator_signs
 from scenivid.training.world import World, open_accelerator
+from scenivid.weights.catalogue import VGG16, VGG19
 
 logger = logging.getLogger(__name__)
 STYLE = "style.safetensors"
@@ -84,8 +85,10 @@ def run(
                 logger.info("%s: %d", name, len(items))
         if recipe.start is not None:
             look_for("start", partial(load_checkpoint, recipe.start), recipe.start)
+        name_missing(weights_of(recipe))
         logger.info("%s", describe(recipe))
         return style
+    ask_for(weights_of(recipe))
     sets = open_sets(recipe)
     with TranslatorProgram(recipe, sets) as program:
         train(
@@ -100,6 +103,14 @@ def run(
             export=lambda step: save_checkpoint(style, program.kept, card(recipe, step, sources(sets))),
         )
     return style
+
+
+def weights_of(recipe: Recipe) -> list[Needed]:
+    """Weights of others that the perceptual loss needs."""
+    published = {"vgg19": VGG19, "lpips": VGG16}.get(recipe.perceptual)
+    if published is None or not recipe.weights.perceptual:
+        return []
+    return [(published, recipe.perceptual_weights)]
 
 
 class TranslatorProgram:
