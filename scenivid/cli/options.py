@@ -228,6 +228,9 @@ _STYLIZE: list[Decorator] = [
                  help="0 is the source, 1 the full style."),
     click.option("--ink", type=_UNIT, default=None,
                  help="Darkness of the lines of styles that draw them. [default: the style's own]"),
+    click.option("--guard", type=click.Choice(["off", "on"]), default="off", show_default=True,
+                 help="on: let the source through where the style paints something else, such as leaves"
+                 " into a sky."),
     click.option("--consistency", type=_UNIT, default=None,
                  help="0 treats each frame alone, 1 is the steadiest. [default: 0.7]"),
     click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scenivid import cores
 from scenivid.cores import Threads, set_up
 from scenivid.engine import stages
+from scenivid.engine.lanes.guard import Guard
 from scenivid.engine.lanes.plan import Plan
 from scenivid.engine.lanes.plane_finish import Finish, as_wanted
 from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
@@ -132,6 +133,7 @@ class Chain:
             dtype,
             stored,
             threads.painters,
+            settings.guard == "on",
             shots,
         )
         settled |= {
@@ -152,6 +154,8 @@ class Chain:
         row = [Look(plan, estimator), Paint(plan, painter, notes), Finish(plan)]
         if plan.consistency > 0:
             row.insert(2, Steady(plan))
+        if plan.guard:
+            row.insert(2, Guard())
         scout = Look(replace(plan, consistency=0.0), None)
         return cls(row, batch, threads, device, settings.serial, settled, depth, shots=shots, scout=scout)
 

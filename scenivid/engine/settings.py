@@ -25,6 +25,8 @@ class StylizeSettings:
     0.25; below that, and for other styles, frames are blended in the encoded (perceptually even) RGB."""
     ink: float | None = None
     """Darkness of the lines of styles that draw them, 0..1; None = the style's own."""
+    guard: str = "off"
+    """'on' lets the source through where the style has painted something else: leaves into a sky, say."""
     consistency: float = DEFAULT_CONSISTENCY
     """0 = each frame alone, 1 = steadiest."""
     flow: str = "auto"
@@ -76,6 +78,8 @@ class StylizeSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, got {value}")
+        if self.guard not in ("off", "on"):
+            raise ConfigError(f"guard must be off or on, got {self.guard!r}")
         if isinstance(self.paint, int) and self.paint < SMALLEST:
             raise ConfigError(f"paint must be at least {SMALLEST} pixels, got {self.paint}")
         if isinstance(self.batch, int) and self.batch < 1:

@@ -26,7 +26,7 @@ class Stage(Protocol):
 
     @property
     def name(self) -> str:
-        """One of `STAGES`."""
+        """One of `STAGES`, or another for a stage that few runs have."""
 
     @property
     def workers(self) -> int:
@@ -63,7 +63,7 @@ class Stopwatch:
     def add(self, name: str, seconds: float) -> None:
         """Add to a stage."""
         with self._lock:
-            self._seconds[name] += seconds
+            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
 
     def seconds(self) -> dict[str, float]:
         """Totals by stage."""

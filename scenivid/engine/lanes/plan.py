@@ -35,6 +35,8 @@ class Plan:
     """Frames come and go as files store them, and go with this layout; None: as RGB."""
     workers: int = 1
     """Frames that may be painted at once."""
+    guard: bool = False
+    """Whether wrong paintings give way to the source (`lanes.guard`)."""
     shots: Shots = field(default_factory=Shots)
     """Finds where shots and pieces begin; of this run alone."""
 

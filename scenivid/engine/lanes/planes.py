@@ -114,7 +114,8 @@ class Paint:
             return told(replace(frame, kept=True, rgb=None), self)
         if self.workers == 1:
             self._state = state
-        return told(replace(frame, painted=painted, rgb=None), self)
+        rgb = frame.rgb if self._plan.guard else None
+        return told(replace(frame, painted=painted, rgb=rgb), self)
 
     def state(self) -> object:
         return self._state

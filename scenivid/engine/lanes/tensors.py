@@ -10,8 +10,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from scenivid.engine.lanes.guard import Watched, mask_at, watch
 from scenivid.engine.lanes.plan import Plan, alpha_like, failed
 from scenivid.engine.shots import Edges, Shots, mark_of
 from scenivid.engine.stages import Stage
@@ -20,6 +22,7 @@ from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
 from scenivid.frames import Clip, StoredClip, to_float, to_pixels
 from scenivid.ink import compose
+from scenivid.perception.regions import looked_at
 from scenivid.styles.finish import at_painting_size, finish, finish_line
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady
@@ -65,6 +68,8 @@ def lane(
 ) -> list[Stage]:
     """The stages of a run; see `plane_lane.lane`."""
     stages: list[Stage] = [Look(plan, estimator, device), Paint(plan, stylizer, notes)]
+    if plan.guard:
+        stages.append(Watch())
     if plan.consistency > 0:
         stages.append(Steady(plan))
     return [*stages, Finish(plan)]
@@ -233,6 +238,43 @@ class Paint:
 
     def restore(self, state: StyleState | None) -> None:
         self._state = state
+
+
+class Watch:
+    """`guard.Guard` for batches: small copies go to the host, masks come back."""
+
+    name, workers = "guard", 1
+
+    def __init__(self) -> None:
+        self._watched: Watched | None = None
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Batch:
+        assert batch.rgb is not None and batch.styled is not None
+        size, device = (batch.rgb.shape[-2], batch.rgb.shape[-1]), batch.rgb.device
+        both = torch.cat([batch.rgb.float(), batch.styled[:, :3].float()])
+        small = F.interpolate(both, looked_at(size), mode="area")
+        sources, paintings = small.cpu().numpy().reshape(2, len(batch.rgb), *small.shape[1:])
+        frames = []
+        for index, cut in enumerate(batch.cuts):
+            frame = batch.styled[index : index + 1]
+            if index not in batch.kept:
+                before = None if cut else self._watched
+                self._watched = watch(sources[index], paintings[index], before)
+                mask = mask_at(self._watched, size)
+                if mask is not None:
+                    share = torch.from_numpy(mask).to(device)
+                    source = batch.rgb[index : index + 1]
+                    flat = torch.lerp(frame[:, :3], source.to(frame.dtype), share.to(frame.dtype))
+                    frame = torch.cat((flat, frame[:, 3:] * (1 - share)), 1)
+            frames.append(frame)
+        return _told(replace(batch, styled=torch.cat(frames)), self)
+
+    def state(self) -> object:
+        return self._watched
+
+    def restore(self, state: Watched | None) -> None:
+        self._watched = state
 
 
 class Steady:
