@@ -19,7 +19,7 @@ from scenivid.batch.jobs import find_jobs, run_jobs
 from scenivid.batch.sources import counts_up
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.errors import ConfigError, InputError, OutputError
-from scenivid.video.open import open_video
+from scenivid.video.open import open_video, probe
 
 SETTINGS = StylizeSettings(style="none", device="cpu")
 
@@ -31,7 +31,7 @@ def picture(path: Path, width: int, height: int, **more: Any) -> None:
     Image.fromarray(colours).save(path, **more)
 
 
-def moving(path: Path, alpha: bool = True, lengths: tuple[int, ...] = (40, 100, 250)) -> Path:
+def moving(path: Path, alpha: bool = True, lengths: tuple[int, ...] = (40, 100, 250), plays: int = 0) -> Path:
     """A disc that wanders over nothing, with uneven times."""
     shown = []
     for index in range(len(lengths)):
@@ -43,7 +43,10 @@ def moving(path: Path, alpha: bool = True, lengths: tuple[int, ...] = (40, 100, 
     webp = path.suffix == ".webp"
     more: dict[str, Any] = {"lossless": True} if webp else {"disposal": 2}
     kind = "PNG" if path.suffix in (".apng", ".png") else None
-    shown[0].save(path, kind, save_all=True, append_images=shown[1:], duration=list(lengths), loop=0, **more)
+    gif = path.suffix == ".gif"
+    if not gif or plays != 1:  # a GIF that says nothing is shown once
+        more["loop"] = plays - 1 if gif and plays else plays
+    shown[0].save(path, kind, save_all=True, append_images=shown[1:], duration=list(lengths), **more)
     return path
 
 
@@ -196,6 +199,21 @@ def test_moving_pictures_keep_transparency_and_times(tmp_path: Path, before: str
             file.load()
             lengths.append(file.info["duration"])
     assert lengths == [40, 100, 250]
+
+
+@pytest.mark.parametrize("plays", [0, 1, 3])
+@pytest.mark.parametrize("after", [".gif", ".apng", ".webp"])
+@pytest.mark.parametrize("before", [".gif", ".apng", ".webp"])
+def test_moving_pictures_are_shown_as_often_as_before(
+    tmp_path: Path, before: str, after: str, plays: int
+) -> None:
+    source = moving(tmp_path / f"in{before}", plays=plays)
+    assert probe(source).plays == plays
+    stylize(source, tmp_path / f"out{after}", SETTINGS)
+    assert probe(tmp_path / f"out{after}").plays == plays
+    with Image.open(tmp_path / f"out{after}") as file:
+        told = file.info.get("loop")
+    assert told == (plays if after != ".gif" else {0: 0, 1: None, 3: 2}[plays])
 
 
 def test_a_batch_leaves_moving_pictures_what_they_are(tmp_path: Path) -> None:

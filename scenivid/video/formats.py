@@ -20,6 +20,7 @@ VIDEO_SUFFIXES = frozenset(
 """What a video's name ends in, in lower case: how they are told from other files in a folder."""
 _USUAL = {"title", "artist", "album", "date", "comment", "genre", "copyright", "location", "creation_time"}
 _LARGEST = 2**31 - 1
+_MOST_PLAYS = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def mux_options(
     offset_units: Iterable[int],
     metadata: Iterable[str],
     index_first: bool = True,
+    plays: int = 0,
 ) -> dict[str, str]:
     """Options for FFmpeg's muxer so that timestamps and metadata stay as they are.
 
@@ -114,6 +116,7 @@ def mux_options(
         time_base: of the video's timestamps, in seconds.
         offset_units: ticks per second of the other tracks that start later than zero.
         metadata: names of what is to be stored.
+        plays: how often a moving picture is shown; 0 for ever.
         index_first: the mov family's index comes before the data, so that a player needn't wait for it.
     """
     if container.muxer in MATROSKA:
@@ -121,7 +124,10 @@ def mux_options(
         # And the file would hold a random number, so that no two were the same.
         return {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
     if container.muxer == "apng":
-        return {"plays": "0"}  # for ever, as moving pictures do
+        return {"plays": str(min(plays, _MOST_PLAYS))}
+    if container.muxer == "gif":
+        again = min(plays, _MOST_PLAYS) - 1
+        return {"loop": str({-1: 0, 0: -1}.get(again, again))}  # 0 is for ever, -1 never
     if not container.exact_end:
         return {}
     # An offset is stored as an empty edit, in units of the movie (1 ms by default).

@@ -77,5 +77,7 @@ class VideoInfo:
     """Number of subtitle tracks."""
     alpha: bool = False
     """Whether frames carry transparency: clips then have `alpha`."""
+    plays: int = 0
+    """How often a moving picture (GIF, APNG, WebP) is shown; 0 for ever."""
     names: tuple[str, ...] = ()
     """File names of a frame folder, in reading order; empty for a video."""

@@ -17,6 +17,7 @@ from scenivid.video.container import check_size, first_frame, is_pipe, open_cont
 from scenivid.video.describe import describe
 from scenivid.video.heif import is_grid
 from scenivid.video.info import VideoInfo
+from scenivid.video.plays import plays_of
 from scenivid.video.reading import images
 from scenivid.video.reading.animated import describe_webp, is_moving_webp, webp_reader
 from scenivid.video.reading.damage import say_what_is_missing
@@ -29,6 +30,7 @@ from scenivid.video.reading.settings import ReadSettings
 from scenivid.video.reading.times.read import read_timeline
 from scenivid.video.reading.times.timeline import Timeline
 
+_MOVING = ("apng", "gif")
 DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""
 
@@ -133,7 +135,8 @@ def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
         stream = video_stream(container, path)
         check_size(stream, path, how.max_pixels)
         frame = first_frame(container, stream, path)
-        return describe(container, stream, frame, path), frame
+        info = describe(container, stream, frame, path)
+        return (replace(info, plays=plays_of(path)) if info.codec in _MOVING else info), frame
 
 
 def _say_about_colour(info: VideoInfo, findings: Findings) -> None:

@@ -11,9 +11,10 @@ _REPLACE = 0x02
 _LONGEST_MS = 2**24 - 1
 
 
-def header(width: int, height: int, alpha: bool) -> bytes:
-    """The beginning of a moving picture that is shown again and again, but for the size of the file."""
-    return b"RIFF\0\0\0\0WEBP" + _features(_MOVING | alpha * _ALPHA, width, height) + chunk(b"ANIM", bytes(6))
+def header(width: int, height: int, alpha: bool, plays: int = 0) -> bytes:
+    """The beginning of a moving picture shown so often (0: for ever), but for the size of the file."""
+    shown = bytes(4) + min(plays, 2**16 - 1).to_bytes(2, "little")  # after the colour behind it
+    return b"RIFF\0\0\0\0WEBP" + _features(_MOVING | alpha * _ALPHA, width, height) + chunk(b"ANIM", shown)
 
 
 def size_field(length: int) -> bytes:

@@ -18,6 +18,7 @@ from scenivid.video import webp
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large
 from scenivid.video.info import ColorInfo, VideoInfo
+from scenivid.video.plays import plays_of
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.settings import ReadSettings
@@ -71,6 +72,7 @@ def describe_webp(path: Path, how: ReadSettings) -> tuple[VideoInfo, tuple[int, 
         audio=(),
         subtitles=0,
         alpha=bool(head[20] & 16),
+        plays=plays_of(path),
     )
     return info, lengths
 

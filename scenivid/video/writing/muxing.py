@@ -65,7 +65,9 @@ class Muxer:
         self._unit, self._last_length = unit, 0
         self._part = aside.make_file(folder / target.name)
         last = tracks.cover is not None  # it is put into the index, which must then be free to grow
-        options = mux_options(container, unit, tracks.offset_units, tracks.metadata, index_first=not last)
+        options = mux_options(
+            container, unit, tracks.offset_units, tracks.metadata, index_first=not last, plays=info.plays
+        )
         try:
             with aside.writing(target):
                 name = aside.address(self._part)

@@ -59,7 +59,7 @@ class WebpWriter(InOneGo):
         try:
             with aside.writing(target):
                 self._file = self._part.open("wb")
-                self._file.write(webp.header(info.width, info.height, info.alpha))
+                self._file.write(webp.header(info.width, info.height, info.alpha, info.plays))
         except BaseException:
             aside.discard(self._part)
             raise
