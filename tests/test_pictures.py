@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 from pretended_jobs import frames, video
 
 from scenivid.batch.jobs import find_jobs, run_jobs
@@ -102,6 +102,28 @@ def test_a_folder_of_twelve_unrelated_pictures_becomes_twelve_pictures(tmp_path:
         assert before.shape == after.shape
         lossy = result.output.suffix.lower() in (".jpg", ".jpeg")
         assert np.abs(before.astype(int) - after).mean() < (4 if lossy else 1e-9), result.output
+
+
+def test_photographs_of_telephones_become_png_beside_those_that_have_the_name(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for name in ("1.png", "2.png", "a.heic", "b.avif", "b.png", "B.HEIF"):
+        picture(source / name, 40, 30, **({} if ".png" in name else {"format": "PNG"}))
+    jobs = find_jobs(source, out, SETTINGS)
+    assert {job.source.name: job.output.name for job in jobs} == {
+        "1.png": "1.png", "2.png": "2.png", "b.png": "b.png",
+        "a.heic": "a.png", "b.avif": "b.avif.png", "B.HEIF": "B.png",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow writes no AVIF")
+def test_an_avif_becomes_a_png(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.avif", 70, 50, quality=95)
+    (result,) = run_jobs(find_jobs(tmp_path / "in", tmp_path / "out", SETTINGS))
+    assert result.status == "done", result
+    with Image.open(tmp_path / "in" / "a.avif") as before:
+        expected = np.asarray(before.convert("RGB")).astype(int)
+    made = cv2.imread(str(tmp_path / "out" / "a.png"))[..., ::-1]
+    assert np.abs(made - expected).mean() < 3
 
 
 def test_pictures_of_different_sizes_are_no_frames_whatever_their_names(tmp_path: Path) -> None:

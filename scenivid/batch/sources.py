@@ -20,8 +20,10 @@ _log = logging.getLogger(__name__)
 KINDS = ("auto", "frames", "pictures")
 _MOVING = frozenset((".gif", ".apng"))
 """Moving pictures: among stills they make a collection of pictures of these."""
+_READ_ONLY = frozenset((".heic", ".heif", ".avif"))
+"""Photographs that are never frames, and become PNG."""
 _KEPT = frozenset((".mp4", ".mov", ".mkv", ".webm", *_MOVING))
-"""Formats that we write as well; a video in any other becomes .mp4."""
+"""Formats that we write as well; a video in any other becomes .mp4, a picture .png."""
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 _LOOKED_AT = 200
 """Pictures of a folder whose sizes are compared, spread over all of it."""
@@ -69,15 +71,15 @@ def _walk(source: Path, output: Path, kind: str) -> Iterator[Found]:
             folders.remove(excluded.name)
         shown = [(name, os.path.splitext(name)[1].lower()) for name in files if not name.startswith(".")]  # noqa: PTH122 (quick)
         videos = sorted(name for name, suffix in shown if suffix in VIDEO_SUFFIXES)
-        moving = sorted(name for name, suffix in shown if suffix in _MOVING)
+        alone = sorted(name for name, suffix in shown if suffix in _MOVING or suffix in _READ_ONLY)
         stills = [name for name, suffix in shown if suffix in IMAGE_SUFFIXES]
         yield from (Found(here / name) for name in videos)
-        yield from (Found(here / name, picture=True) for name in moving)
+        yield from (Found(here / name, picture=True) for name in alone)
         if not stills:
             continue
         if kind != "pictures" and videos:
             lost += len(stills)
-        elif kind == "pictures" or (kind == "auto" and (moving or _unrelated(here, stills))):
+        elif kind == "pictures" or (kind == "auto" and (alone or _unrelated(here, stills))):
             yield from (Found(path, picture=True) for path in frame_paths(here))
         else:
             yield Found(here)
@@ -124,19 +126,19 @@ def _sizes_differ(paths: Sequence[Path]) -> bool:
 
 
 def outputs_for(found: Sequence[Found], source: Path, output: Path) -> list[Path]:
-    """Mirrored names. A video whose suffix becomes .mp4 gives way to one that has that name already."""
+    """Mirrored names. What becomes .mp4 or .png gives way to what has that name already."""
     mirrored = [output / one.path.relative_to(source) for one in found]
     kept = {target for one, target in zip(found, mirrored, strict=True) if _keeps_name(one)}
     taken = kept | {parent for target in mirrored for parent in target.parents}
     targets = []
     for one, target in zip(found, mirrored, strict=True):
         if target not in kept:
-            name = one.path.name
-            names = [target.with_suffix(".mp4"), target.with_name(name + ".mp4")]
+            name, suffix = one.path.name, ".png" if one.picture else ".mp4"
+            names = [target.with_suffix(suffix), target.with_name(name + suffix)]
             number = 2
             while names[0] in taken:
                 names.pop(0)
-                names += [] if names else [target.with_name(f"{name}.{number}.mp4")]
+                names += [] if names else [target.with_name(f"{name}.{number}{suffix}")]
                 number += 1
             target = names[0]
             taken.add(target)
@@ -145,4 +147,5 @@ def outputs_for(found: Sequence[Found], source: Path, output: Path) -> list[Path
 
 
 def _keeps_name(found: Found) -> bool:
-    return found.picture or found.path.suffix.lower() in _KEPT or found.path.is_dir()
+    suffix = found.path.suffix.lower()
+    return (found.picture and suffix not in _READ_ONLY) or suffix in _KEPT or found.path.is_dir()
