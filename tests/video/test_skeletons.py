@@ -34,6 +34,14 @@ def spoil(path: Path, at: int, data: bytes) -> None:
     path.write_bytes(held)
 
 
+def block_of_no_track(path: Path) -> None:
+    """A frame of a Matroska file that belongs to a track that doesn't exist."""
+    at = path.read_bytes().index(b"\xa3", path.stat().st_size // 2)
+    while path.read_bytes()[at + 3] != 0x81:
+        at = path.read_bytes().index(b"\xa3", at + 1)
+    spoil(path, at + 3, b"\x89")
+
+
 def index_entry_gone(path: Path) -> None:
     """An index of an AVI in which a frame and a piece of sound are far too large."""
     begin = path.read_bytes().rindex(b"idx1") + 8
@@ -102,6 +110,7 @@ def last_packets_zeroed(path: Path) -> None:
 
 SOUND = ("-f", "lavfi", "-i", "sine=440:d=1.2")
 SPOILT = {
+    "track.mkv": (("-c:v", "ffv1"), block_of_no_track),
     "index.avi": ((*SOUND, *MPEG4), index_entry_gone),
     "chunk.avi": (MPEG4, chunk_renamed),
     "stsc.mp4": (H264, sample_of_no_chunk),

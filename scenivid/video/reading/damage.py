@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
 
 from scenivid.errors import InputError
 from scenivid.video.info import VideoInfo
@@ -13,6 +14,9 @@ from scenivid.video.reading.times.timeline import Timeline, milliseconds
 
 _HOLDING = ("mov,", "gif", "apng", "webp", "jpegxl", "matroska,", "nut", "flv")
 """Containers in which a frame may be held for longer: a gap in their times proves nothing alone."""
+
+_NEARLY = Fraction(1, 5)
+"""Of a frame, by which its end may be rounded."""
 
 
 def say_what_is_missing(
@@ -84,7 +88,7 @@ def _tail(info: VideoInfo, timeline: Timeline) -> int:
     if timeline.announced_end is None:
         return 0
     missing = (timeline.announced_end - timeline.seconds(len(timeline))) * info.rate_hz
-    return max(0, round(missing))
+    return max(0, floor(missing + _NEARLY))  # the sound may end a little later than the picture
 
 
 def _cut_short(info: VideoInfo, timeline: Timeline, end: Fraction, how: ReadSettings) -> str:

@@ -1,4 +1,4 @@
-"""Walks over the skeletons of files: Matroska, GIF, moving PNG, FLV and Ogg here, others beside."""
+"""Walks over the skeletons of files: GIF, moving PNG, FLV and Ogg here, others beside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from scenivid.video.ebml import read_head
 from scenivid.video.reading.skeleton.asf import HEADER, asf
+from scenivid.video.reading.skeleton.matroska import matroska
 from scenivid.video.reading.skeleton.mov import mov
 from scenivid.video.reading.skeleton.riff import riff
 from scenivid.video.reading.skeleton.structure import Structure
 from scenivid.video.reading.skeleton.transport import transport
-
-_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
-_TOP = {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
-_IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0xEC, 0xBF}
-_MOST = 2_000_000
-"""Elements after which a walk ends: a recording of a day."""
 
 
 def structure_of(path: Path) -> Structure:
@@ -31,33 +25,6 @@ def structure_of(path: Path) -> Structure:
                 file.seek(0)
                 return walk(file, length)
     return Structure()
-
-
-def _matroska(file: BinaryIO, length: int) -> Structure:
-    found = read_head(file)
-    if found is None:
-        return Structure(whole=False)
-    file.seek(found[1] or 0, 1)
-    segment = read_head(file)
-    if segment is None or segment[0] != _SEGMENT:
-        return Structure(whole=False)
-    begin, size = file.tell(), segment[1]
-    complete = size is None or begin + size <= length
-    end = length if size is None else min(length, begin + size)
-    for _ in range(_MOST):
-        at = file.tell()
-        if at >= end:
-            return Structure(complete=complete, closed=at == end)
-        element = read_head(file)
-        if element is None or element[0] not in _TOP | _IN_CLUSTER:
-            return Structure(whole=False, complete=complete)
-        name, size = element
-        if name == _CLUSTER:  # its children are walked over like its neighbours
-            continue
-        if size is None:
-            return Structure(whole=False, complete=complete)
-        file.seek(size, 1)
-    return Structure(complete=complete)
 
 
 def _gif(file: BinaryIO, length: int) -> Structure:
@@ -145,7 +112,7 @@ def _ogg(file: BinaryIO, length: int) -> Structure:
 
 
 _WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Structure]], ...] = (
-    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _matroska),
+    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", matroska),
     (lambda head: head[:4] == b"RIFF", riff),
     (lambda head: head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}, mov),
     (lambda head: head[:16] == HEADER, asf),
