@@ -75,6 +75,20 @@ def times_of_too_many(path: Path) -> None:
     spoil(path, path.read_bytes().index(b"stts") + 12, b"\x80")
 
 
+def key_frame_far_away(path: Path) -> None:
+    """A first frame whose offset is so wild that the edit list cuts it off."""
+    spoil(path, path.read_bytes().index(b"ctts") + 16, b"\0\1\0\0")
+
+
+def picture_lost_in_its_neighbour(path: Path) -> None:
+    """A picture of a transport stream without its start code: it counts as the end of the one before."""
+    data = path.read_bytes()
+    at = 0
+    for _ in range(20):
+        at = data.index(b"\0\0\1\0", at + 1)
+    spoil(path, at, b"\0\0\1\xb2")
+
+
 def no_media_header(path: Path) -> None:
     """A track of an MP4 without what it must have."""
     spoil(path, path.read_bytes().index(b"mdhd"), b"m\x80\0\0")
@@ -116,6 +130,8 @@ SPOILT = {
     "stsc.mp4": (H264, sample_of_no_chunk),
     "stco.mp4": (MPEG4, rows_without_room),
     "stts.mov": (("-c:v", "mjpeg"), times_of_too_many),
+    "ctts.mp4": (H264, key_frame_far_away),
+    "merged.ts": (MPEG2, picture_lost_in_its_neighbour),
     "mdhd.mp4": (MPEG4, no_media_header),
     "pes.ts": (MPEG2, no_start),
     "mark.ts": (MPEG2, unmarked),

@@ -19,7 +19,7 @@ from scenivid.video.container import open_container
 from scenivid.video.reading.decoding import decode
 from scenivid.video.reading.skeleton.structure import Structure
 from scenivid.video.reading.times.clock import Clock, continuous
-from scenivid.video.reading.times.counted import counted, longest_by_header
+from scenivid.video.reading.times.counted import counted, longest_by_header, strayed
 from scenivid.video.reading.times.timeline import Timeline
 
 ONE_TO_ONE = {"h264", "hevc", "vvc", "vp9", "av1", "prores", "ffv1", "mjpeg", "dnxhd", "gif", "png", "apng"}
@@ -62,7 +62,8 @@ def by_packets(
     shown: list[tuple[int, int]] = []
     keys: list[int] = []
     marked: list[int] = []
-    packets = hidden = 0
+    packets = 0
+    hidden: list[tuple[int, int]] = []
     ordered = True
     cut = open_groups = failed = False
     try:
@@ -80,7 +81,7 @@ def by_packets(
                 keys.append(packet.pts)
             open_groups = open_groups or (bool(keys) and packet.pts < keys[-1])
             if packet.is_discard:
-                hidden += 1
+                hidden.append((len(shown), packet.pts))
             else:
                 shown.append((packet.pts, packet.duration or 0))
     except (av.FFmpegError, OSError) as exc:
@@ -99,6 +100,7 @@ def by_packets(
         return None
     if not shown or (ordered and stream.codec_context.has_b_frames and len(shown) > 2):
         return None  # in decoding order though pictures are reordered: these are no presentation times
+    lost = strayed(shown, hidden, limits[0])
     shown.sort()
     if any(one[0] == other[0] for one, other in itertools.pairwise(shown)):
         return None
@@ -108,9 +110,9 @@ def by_packets(
         durations=tuple(length for _, length in shown),
         keys=tuple(sorted(keys)),
         open_groups=open_groups,
-        hidden=hidden,
+        hidden=len(hidden) - lost,
         incomplete=failed or cut or entries > packets or not structure.complete,
-        announced=entries - hidden if entries > packets else None,
+        announced=entries - len(hidden) + lost if entries > packets or lost else None,
         clock=clock,
         structure=structure,
         marked=tuple(marked),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
@@ -24,6 +25,8 @@ _PARSED, _STREAMS = {"mpeg1video", "mpeg2video"}, {"mpegts", "mpeg", "mpegvideo"
 """Codecs that FFmpeg splits into frames itself in containers without frames: there a packet is one frame."""
 _SEQUENCE = b"\0\0\1\xb3"
 """With which a frame begins that can be decoded alone."""
+_MOST_BEHIND = 50
+"""Frames that may be missing at the end of a transport stream; more is another clock's time."""
 _SLACK = Fraction(1)
 """Seconds by which a time may be wrong without being called wild."""
 _NEVER_SILENT = {"theora", "wmv1", "wmv2", "msmpeg4v2", "msmpeg4v3", "h263", "flv1", "cinepak", "qtrle"}
@@ -72,20 +75,40 @@ def missing(path: Path, stream_index: int, structure: Structure, timeline: Timel
             return 0
         packets = 0
         times: list[tuple[int, int]] = []
+        cut: list[tuple[int, int]] = []
         begun = None
         try:
             for packet in container.demux(stream):
                 packets += packet.size > 0
-                if packet.size and packet.pts is not None and not packet.is_discard:
+                if packet.size and packet.pts is not None and packet.is_discard:
+                    cut.append((len(times), packet.pts))
+                elif packet.size and packet.pts is not None:
                     times.append((packet.pts, packet.duration or 0))
                     if begun is None and (packet.is_keyframe or bytes(packet).startswith(_SEQUENCE)):
                         begun = packet.pts
         except (av.FFmpegError, OSError):
             return 0
         absent = max(0, listed - packets, _absent(times, stream.duration) if timed else 0)
+        if whole and times and kind == "mpegts":  # FFmpeg has looked at the last time stored there
+            behind = _absent(times, stream.duration)
+            absent = max(absent, behind if behind <= _MOST_BEHIND else 0)
         if whole and begun is not None:
             absent = max(absent, _unshown(times, begun, timeline))
+        if timed:
+            absent += strayed(times, cut, ceil(1 / (stream.time_base or 1)))
         return absent + (max(0, packets - came) if silent else 0)
+
+
+def strayed(times: Sequence[tuple[int, int]], cut: Sequence[tuple[int, int]], limit: int) -> int:
+    """Packets that an edit list cuts off only because their times are wild.
+
+    Args:
+        times: presentation time and duration of each packet that is shown, in decoding order.
+        cut: of each that isn't, how many shown ones come before it in that order, and its time.
+        limit: by how much a time may lie behind the end.
+    """
+    last = max((time for time, _ in times), default=0)
+    return sum(before < len(times) and time > last + limit for before, time in cut)
 
 
 def _unshown(times: list[tuple[int, int]], begun: int, timeline: Timeline) -> int:
