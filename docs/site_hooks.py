@@ -1,4 +1,4 @@
-"""What mkdocs does differently from a repository's own view: links to files outside docs/ become plain text."""
+"""What mkdocs does differently from the repository: links to files outside docs/ become plain text."""
 
 from __future__ import annotations
 
