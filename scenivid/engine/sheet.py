@@ -133,7 +133,7 @@ def contact_sheet(
     """
     first = pictures[0][1]
     height = max(1, round(width * first.height / first.width))
-    gap, strip = max(2, width // 40), (max(14, width // 14) if labels else 0)
+    gap, strip = max(2, width // 40), (max(14, width // 11) if labels else 0)
     columns = columns or _columns(len(pictures), width / (height + strip))
     rows = math.ceil(len(pictures) / columns)
     size = (columns * (width + gap) + gap, rows * (height + strip + gap) + gap)
