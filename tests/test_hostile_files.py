@@ -179,7 +179,7 @@ def test_forty_files_of_which_ten_are_bad_give_thirty_results_and_ten_lines(
         _video(source / name)
     for name, make in BAD.items():
         make(source / name)
-    assert _status("batch", source, out, "--style", "none", "--json") == 1
+    assert _status("batch", source, out, "--style", "none", "--as", "frames", "--json") == 1
     said = capfd.readouterr()
     found = json.loads(said.out.splitlines()[-1])
     assert (found["done"], found["skipped"], found["failed"]) == (30, 0, 10), said.err

@@ -23,6 +23,7 @@ from scenivid.video.reading.animated import describe_webp, is_moving_webp, webp_
 from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
+from scenivid.video.reading.grid import describe_photograph, photograph_reader
 from scenivid.video.reading.pipe_reader import pipe_reader
 from scenivid.video.reading.pyav_reader import pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader
@@ -48,6 +49,8 @@ def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
         return describe_webp(path, how)[0]
     if _is_frames(path):
         return images.describe_frames(path, how)
+    if path.is_file() and is_grid(path):
+        return describe_photograph(path, how)
     return _probe(path, how)[0]
 
 
@@ -95,6 +98,11 @@ def open_video(
         raise ConfigError(f"{path} has frame times of its own: --fps is for folders of frames")
     if is_moving_webp(path):
         return webp_reader(path, start, duration, how)
+    if path.is_file() and is_grid(path):
+        photograph = photograph_reader(path, how)
+        if start:
+            raise _empty(photograph.info, start)
+        return photograph
     info, frame = _probe(path, how)
     timeline = read_timeline(path, info.stream_index, frame, info.rate_hz)
     info = _timed(info, timeline)
@@ -127,11 +135,6 @@ def _is_frames(path: Path) -> bool:
 
 def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
     with open_container(path, max_pixels=how.max_pixels) as container:
-        if is_grid(path):
-            raise InputError(
-                f"{path}: a photograph stored as a grid of tiles, of which only one would be read:"
-                " save it as PNG or JPEG first"
-            )
         stream = video_stream(container, path)
         check_size(stream, path, how.max_pixels)
         frame = first_frame(container, stream, path)

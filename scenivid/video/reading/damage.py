@@ -60,7 +60,7 @@ def say_what_is_missing(
     lost = max(len(failed), (timeline.structure.listed or 0) - len(timeline) if to_the_end else 0)
     if timeline.announced and to_the_end:
         lost = max(lost, timeline.announced - len(timeline))
-        if not texts:
+        if not timeline.incomplete and timeline.announced > len(timeline) + len(failed):
             texts.append(f"{len(timeline)} of the {timeline.announced} frames announced are there")
     if texts or not info.container.startswith(_HOLDING):
         lost = max(

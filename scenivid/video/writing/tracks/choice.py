@@ -81,6 +81,8 @@ def choose(source: InputContainer, info: VideoInfo, container: Container) -> Cho
     for stream in source.streams:
         if stream.index == info.stream_index:
             continue
+        if stream.disposition & Disposition.dependent:  # a tile of the picture
+            continue
         if stream.disposition & Disposition.attached_pic:
             data = _cover(info.path, stream.index)
             if data is not None and container.covers != "none":
