@@ -89,6 +89,14 @@ def picture_lost_in_its_neighbour(path: Path) -> None:
     spoil(path, at, b"\0\0\1\xb2")
 
 
+def picture_of_no_kind(path: Path) -> None:
+    """The header of a picture of MPEG-4, made senseless: the decoder says nothing and gives nothing."""
+    data, at = path.read_bytes(), 0
+    for _ in range(9):
+        at = data.index(b"\0\0\1\xb6", at + 1)
+    spoil(path, at, b"\xff" * 4)
+
+
 def no_media_header(path: Path) -> None:
     """A track of an MP4 without what it must have."""
     spoil(path, path.read_bytes().index(b"mdhd"), b"m\x80\0\0")
@@ -132,6 +140,8 @@ SPOILT = {
     "stts.mov": (("-c:v", "mjpeg"), times_of_too_many),
     "ctts.mp4": (H264, key_frame_far_away),
     "merged.ts": (MPEG2, picture_lost_in_its_neighbour),
+    "silent.mp4": (MPEG4, picture_of_no_kind),
+    "silent.avi": (MPEG4, picture_of_no_kind),
     "mdhd.mp4": (MPEG4, no_media_header),
     "pes.ts": (MPEG2, no_start),
     "mark.ts": (MPEG2, unmarked),

@@ -25,6 +25,8 @@ _PARSED, _STREAMS = {"mpeg1video", "mpeg2video"}, {"mpegts", "mpeg", "mpegvideo"
 """Codecs that FFmpeg splits into frames itself in containers without frames: there a packet is one frame."""
 _SEQUENCE = b"\0\0\1\xb3"
 """With which a frame begins that can be decoded alone."""
+_EMPTY_BELOW = 20
+"""Bytes of a packet of MPEG-4 that may hold no picture: it stands in for one that came with its neighbour."""
 _MOST_BEHIND = 50
 """Frames that may be missing at the end of a transport stream; more is another clock's time."""
 _SLACK = Fraction(1)
@@ -71,15 +73,18 @@ def missing(path: Path, stream_index: int, structure: Structure, timeline: Timel
         silent = codec in _NEVER_SILENT
         whole = codec in _PARSED and kind in _STREAMS and not timeline.clock.breaks
         timed = kind.startswith("mov,")  # packed AVIs count pictures that share a packet
-        if not (listed or silent or timed or whole):
+        packed = codec == "mpeg4"
+        if not (listed or silent or timed or whole or packed):
             return 0
-        packets = 0
+        packets = filled = 0
         times: list[tuple[int, int]] = []
         cut: list[tuple[int, int]] = []
         begun = None
         try:
             for packet in container.demux(stream):
                 packets += packet.size > 0
+                if packed and (filled or packet.is_keyframe):
+                    filled += packet.size >= _EMPTY_BELOW
                 if packet.size and packet.pts is not None and packet.is_discard:
                     cut.append((len(times), packet.pts))
                 elif packet.size and packet.pts is not None:
@@ -96,6 +101,8 @@ def missing(path: Path, stream_index: int, structure: Structure, timeline: Timel
             absent = max(absent, _unshown(times, begun, timeline))
         if timed:
             absent += strayed(times, cut, ceil(1 / (stream.time_base or 1)))
+        if packed:  # a packet holds one picture or two, if it isn't empty
+            absent = max(absent, filled - came)
         return absent + (max(0, packets - came) if silent else 0)
 
 
