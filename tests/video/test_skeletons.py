@@ -59,6 +59,15 @@ def chunk_renamed(path: Path) -> None:
     spoil(path, path.read_bytes().rindex(b"idx1"), b"\0" * 200)
 
 
+def chunk_without_end(path: Path) -> None:
+    """Something else in an AVI that looks like a chunk, of more bytes than there are."""
+    at = 0
+    for _ in range(20):
+        at = path.read_bytes().index(b"00dc", at + 1)
+    spoil(path, at, b"w+c@\x1e\xf5\xf4\x18")
+    spoil(path, path.read_bytes().rindex(b"idx1"), b"\0" * 200)
+
+
 def sample_of_no_chunk(path: Path) -> None:
     """A table of an MP4 by which most frames lie in no chunk."""
     at = path.read_bytes().index(b"stsc")
@@ -135,6 +144,7 @@ SPOILT = {
     "track.mkv": (("-c:v", "ffv1"), block_of_no_track),
     "index.avi": ((*SOUND, *MPEG4), index_entry_gone),
     "chunk.avi": (MPEG4, chunk_renamed),
+    "end.avi": (MPEG4, chunk_without_end),
     "stsc.mp4": (H264, sample_of_no_chunk),
     "stco.mp4": (MPEG4, rows_without_room),
     "stts.mov": (("-c:v", "mjpeg"), times_of_too_many),

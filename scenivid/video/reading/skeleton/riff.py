@@ -45,6 +45,9 @@ def riff(file: BinaryIO, length: int) -> Structure:
                 file.seek(size - 4 + size % 2, 1)
                 whole = whole and _is_name(inside)
             continue
+        if file.tell() + size > length:
+            whole = announced > length  # else it isn't cut short: this is no chunk
+            break
         if name[2:] in _PICTURES and name[:2].isdigit() and size:
             pictures[name[:2]] += 1
         file.seek(size + size % 2, 1)
