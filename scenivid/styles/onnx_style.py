@@ -145,6 +145,8 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
         raise CheckpointError(
             f"{path} is not an image-to-image network: expected one image as input, got {shapes}"
         )
+    if not outputs:
+        raise CheckpointError(f"{path} is not an image-to-image network: it has no output")
     if len(outputs[0].shape or [0] * 4) != 4:
         raise CheckpointError(
             f"{path} is not an image-to-image network: its output {outputs[0].name} is {outputs[0].shape}"

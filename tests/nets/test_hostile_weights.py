@@ -152,6 +152,15 @@ def test_a_network_with_empty_output_is_refused(tmp_path: Path) -> None:
         open_onnx(_graph(tmp_path / "a.onnx", [node], [none, axes]), CPU, OnnxOptions())
 
 
+def test_a_network_without_an_output_is_refused(tmp_path: Path) -> None:
+    path = _grows(tmp_path / "a.onnx", 2.0)
+    model = onnx.load(str(path))
+    del model.graph.output[:]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="has no output"):
+        open_onnx(path, CPU, OnnxOptions())
+
+
 def test_a_network_that_loops_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scenivid.styles.onnx_style.OPENING_S", 0.3)
     with pytest.raises(CheckpointError, match="took more than"):
