@@ -22,6 +22,7 @@ LEVEL = {
     "frames": 1,
     "ink": 1,
     "lazy": 0,
+    "oklab": 1,
     "signals": 1,
     "video": 2,
     "weights": 2,
