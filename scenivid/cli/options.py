@@ -231,6 +231,12 @@ _STYLIZE: list[Decorator] = [
     click.option("--guard", type=click.Choice(["off", "on"]), default="off", show_default=True,
                  help="on: let the source through where the style paints something else, such as leaves"
                  " into a sky."),
+    click.option("--style-image", type=Name(), metavar="PICTURE",
+                 help="The style's picture, for ONNX networks that take one beside the content."),
+    click.option("--style-predictor", type=Name(), metavar="FILE.onnx",
+                 help="What makes a vector of it, for networks that want that. [default: found beside FILE]"),
+    click.option("--like", type=Name(), metavar="PICTURE",
+                 help="Take the palette and tone of this picture, on top of the style."),
     click.option("--consistency", type=_UNIT, default=None,
                  help="0 treats each frame alone, 1 is the steadiest. [default: 0.7]"),
     click.option("--flow", type=click.Choice(["auto", "raft-large", "raft-small", "dis", "none"]),

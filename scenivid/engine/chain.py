@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenivid import cores
@@ -101,9 +102,15 @@ class Chain:
             pieces = replace(pieces, least=0)
         style: Stylizer | GraphStyle | None = stylizer
         if stylizer is None and settings.style != "none" and settings.strength > 0:
-            style = loaded.graph(settings) if on_cpu and not tensors else None
+            alone = settings.like is None  # a palette works on tensors
+            style = loaded.graph(settings) if on_cpu and not tensors and alone else None
             style = style or loaded.style(settings, torch.device(device))
         shots = Shots(pieces)
+        plain = style is None
+        if style is None and settings.like is not None:
+            from scenivid.styles.like import Untouched
+
+            style = Untouched()
         if style is None or settings.strength == 0:
             settled["paint"] = "none"
             passing = _PassOn(dtype, stored, shots)
@@ -111,21 +118,23 @@ class Chain:
             return cls(
                 [passing], 1, threads, device, settings.serial, settled, shots=shots, scout=_Count(shots)
             )
+        consistency = 0.0 if plain else settings.consistency  # a palette alone is as steady as the source
         estimator = None
-        if settings.consistency > 0:
+        if consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
-        small = painting_size(*size, _short_side(settings.paint, style.paint_size))
+        small = painting_size(*size, None if plain else _short_side(settings.paint, style.paint_size))
         batch = _batch(settings.batch, small) if tensors else 1
         tile: int | str | None = settings.tile
         if tile == "auto":
             place = None if isinstance(style, GraphStyle) else torch.device(device)
             tile = auto_tile(*small, batch, style.bytes_per_pixel, place)
         side = tile if isinstance(tile, int) else None
-        painter, threads, engine = _painter(style, settings.engine, small, side, on_cpu, notes, loaded)
+        wanted = "auto" if plain else settings.engine
+        painter, threads, engine = _painter(style, wanted, small, side, on_cpu, notes, loaded, settings.like)
         plan = Plan(
             size,
             small,
-            settings.consistency,
+            consistency,
             min(settings.strength / style.strength, 1.0),
             settings.ink if settings.ink is not None else style.ink or 0.0,
             side,
@@ -252,6 +261,7 @@ def _painter(
     on_cpu: bool,
     notes: list[str],
     loaded: Loaded,
+    picture: Path | None,
 ) -> tuple[Painter, Threads, str]:
     """The style made for a size of frames, how many threads it has, and the engine's name."""
     if isinstance(style, GraphStyle):
@@ -259,10 +269,14 @@ def _painter(
         return loaded.painter(style, size, threads, tile), threads, "openvino"
     from scenivid.styles.stylizer import stateless
 
-    threads, name = cores.divide(stateless(style)), "torch"
+    threads, name = cores.divide(stateless(style) and picture is None), "torch"
     if on_cpu and tile is None:
         with set_up(threads):
             style, name = loaded.with_engine(style, engine, size, threads, notes)
+    if picture is not None:
+        from scenivid.styles.like import like
+
+        style = like(style, picture)
     return TensorPainter(style, tile), threads, name
 
 

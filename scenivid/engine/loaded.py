@@ -32,6 +32,8 @@ class Loaded:
             CheckpointError: the file is damaged or none of ours.
         """
         path = find_here(settings.style)
+        if settings.style_image is not None:
+            return None  # `style` says what is wrong with it
         if path is None or path.suffix != ".safetensors" or settings.engine not in ("auto", "openvino"):
             return None
         key = ("graph", settings.style, settings.precision, settings.strength)
@@ -53,10 +55,17 @@ class Loaded:
         from scenivid.styles.zoo import load_style
 
         key = (settings.style, str(device), settings.precision, settings.strength, settings.onnx)
+        pictures = (settings.style_image, settings.style_predictor)
         return self._once(
-            key,
+            (*key, *pictures, *(path and path.is_file() and path.stat().st_mtime_ns for path in pictures)),
             lambda: load_style(
-                settings.style, device, settings.precision, strength=settings.strength, onnx=settings.onnx
+                settings.style,
+                device,
+                settings.precision,
+                strength=settings.strength,
+                onnx=settings.onnx,
+                style_image=settings.style_image,
+                style_predictor=settings.style_predictor,
             ),
         )
 

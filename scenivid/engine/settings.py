@@ -27,6 +27,12 @@ class StylizeSettings:
     """Darkness of the lines of styles that draw them, 0..1; None = the style's own."""
     guard: str = "off"
     """'on' lets the source through where the style has painted something else: leaves into a sky, say."""
+    style_image: Path | None = None
+    """The picture of the style, for ONNX networks that take one beside the content."""
+    style_predictor: Path | None = None
+    """The ONNX network that makes a vector of it, where one is wanted; None looks beside the style."""
+    like: Path | None = None
+    """A picture whose palette and tone the result takes, on top of the style."""
     consistency: float = DEFAULT_CONSISTENCY
     """0 = each frame alone, 1 = steadiest."""
     flow: str = "auto"

@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenivid.errors import CheckpointError
+from scenivid.errors import CheckpointError, ConfigError
 from scenivid.frames import pad, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
+from scenivid.styles.onnx_bound import TYPES, no_style_wanted, read_style_image, style_inputs
 from scenivid.styles.onnx_options import RANGES, OnnxOptions
 from scenivid.styles.onnx_run import OPENING_S, check_growth, open_session, run_session
 from scenivid.styles.stylizer import StyleState
@@ -32,7 +33,6 @@ from scenivid.styles.tiling import check_tile, run_blended
 
 _OVERLAP = 64
 _PROBE = 256
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 Number = TypeVar("Number", int, float)
 _log = logging.getLogger(__name__)
 
@@ -129,18 +129,55 @@ class OnnxStylizer:
         return styled.clamp(0, 1)
 
 
-def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxStylizer:
+def open_onnx(
+    path: Path,
+    device: torch.device,
+    options: OnnxOptions,
+    style_image: Path | None = None,
+    predictor: Path | None = None,
+) -> OnnxStylizer:
     """Open an ONNX network and find out how to talk to it.
 
     Runs on the GPU if `device` is one and onnxruntime was built for it, else on the CPU.
 
+    Args:
+        style_image: the style's picture, for networks that take one beside the content.
+        predictor: see `onnx_bound.style_inputs`.
+
     Raises:
         DependencyError: onnxruntime isn't installed.
-        CheckpointError: Not an ONNX file, or not a network from one image to one image.
+        CheckpointError: Not an ONNX file, or not a network from one image (or two) to one image.
+        ConfigError: A style picture is missing, or one too many.
+        InputError: It can't be read.
     """
     session = open_session(path, device)
+    styled = style_inputs(path, session, device, predictor)
+    if styled is None:
+        if style_image is not None:
+            raise no_style_wanted(path)
+        return _opened(path, lambda _: session, options)
+    if style_image is None:
+        raise ConfigError(f"{path} takes its style from a picture: name one with --style-image")
+    picture = read_style_image(style_image)
+
+    def session_for(value_range: str, style: Tensor = picture) -> Any:
+        ranged = replace(options, value_range=value_range)
+        return styled.bound(
+            style, lambda image, layout, dtype: _encode(image, replace(ranged, layout=layout), dtype)
+        )
+
+    if options.value_range == "auto":  # a picture in its own style should stay what it is
+        probe = _picture((None, None), options.multiple)
+        found = _opened(path, lambda name: session_for(name, probe), options)
+        options = replace(options, value_range=found.options.value_range)
+    return replace(_opened(path, session_for, options), whole_batch=False)  # there is one style picture
+
+
+def _opened(path: Path, session_for: Callable[[str], Any], options: OnnxOptions) -> OnnxStylizer:
+    """A network that `session_for` gives, of one input; what else it takes is in the value range named."""
+    session = session_for(options.value_range)
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in TYPES:
         shapes = "; ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
         raise CheckpointError(
             f"{path} is not an image-to-image network: expected one image as input, got {shapes}"
@@ -152,7 +189,7 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
             f"{path} is not an image-to-image network: its output {outputs[0].name} is {outputs[0].shape}"
         )
     shape = [entry if isinstance(entry, int) and entry > 0 else None for entry in inputs[0].shape]
-    dtype = _TYPES[inputs[0].type]
+    dtype = TYPES[inputs[0].type]
     meta = session.get_modelmeta().custom_metadata_map
     if options.value_range == "auto" and meta.get("scenivid_range") in RANGES:
         options = replace(options, value_range=meta["scenivid_range"])
@@ -162,7 +199,8 @@ def open_onnx(path: Path, device: torch.device, options: OnnxOptions) -> OnnxSty
     size = (shape[2], shape[3]) if options.layout == "nchw" else (shape[1], shape[2])
     _check_growth(session, path, size, dtype, options)
     if options.value_range == "auto":
-        options = replace(options, value_range=_find_range(session, path, size, dtype, options))
+        options = replace(options, value_range=_find_range(session_for, path, size, dtype, options))
+    session = session_for(options.value_range)
     card = ModelCard(
         path.stem,
         "onnx",
@@ -239,7 +277,11 @@ def _sides(output: NDArray[Any], options: OnnxOptions) -> tuple[int, ...]:
 
 
 def _find_range(
-    session: Any, path: Path, size: tuple[int | None, int | None], dtype: Any, options: OnnxOptions
+    session_for: Callable[[str], Any],
+    path: Path,
+    size: tuple[int | None, int | None],
+    dtype: Any,
+    options: OnnxOptions,
 ) -> str:
     """The range under which the test picture comes out most like a picture of the same thing."""
     picture = _picture(size, options.multiple)
@@ -247,7 +289,9 @@ def _find_range(
     for name in RANGES:
         trial = replace(options, value_range=name)
         output = _decode(
-            run_session(session, _encode(picture, trial, dtype), path.name, OPENING_S), trial, path.name
+            run_session(session_for(name), _encode(picture, trial, dtype), path.name, OPENING_S),
+            trial,
+            path.name,
         )
         scores[name] = _unlikeness(picture, output)
     ranked = sorted(scores, key=lambda name: scores[name])

@@ -12,6 +12,7 @@ from torch import nn
 
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card
+from scenivid.styles.onnx_bound import no_style_wanted
 from scenivid.styles.onnx_options import OnnxOptions
 from scenivid.styles.onnx_style import open_onnx
 from scenivid.styles.places import embedded_dir, models_dir
@@ -111,6 +112,8 @@ def load_style(
     strength: float = 1.0,
     smoothing: float = SMOOTHING,
     onnx: OnnxOptions | None = None,
+    style_image: Path | None = None,
+    style_predictor: Path | None = None,
 ) -> Stylizer:
     """A style, ready to translate.
 
@@ -121,6 +124,8 @@ def load_style(
             caller's to blend (`stylizer.blend_for`).
         smoothing: Time constant, in frames, of normalisation moments, for networks that have them; 0 is off.
         onnx: What can't be detected of an ONNX network.
+        style_image: The picture of the style, for ONNX networks that take one.
+        style_predictor: The ONNX network that makes a vector of it, for networks that want that.
 
     Raises:
         ConfigError: No such style, or a precision that doesn't suit the device.
@@ -129,7 +134,9 @@ def load_style(
     """
     path = Path(name_or_path)
     if path.suffix.lower() == ".onnx":
-        return open_onnx(path, device, onnx or OnnxOptions())
+        return open_onnx(path, device, onnx or OnnxOptions(), style_image, style_predictor)
+    if style_image is not None:
+        raise no_style_wanted(name_or_path)
     if path.suffix.lower() in (".pth", ".pt", ".ckpt", ".bin"):
         raise ConfigError(f"{path} is not a style file; try `scenivid styles import {path}` first")
     network, card = _load(name_or_path)
