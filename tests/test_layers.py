@@ -40,6 +40,7 @@ LEVEL = {
     "doctor": 6,
     "cluster": 6,
     "ui": 7,
+    "learn": 7,
     "cli": 7,
     "__main__": 8,
 }

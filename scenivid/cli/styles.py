@@ -1,4 +1,4 @@
-"""scenivid styles: list, info, import, export, sheet."""
+"""scenivid styles: list, info, import, export, sheet, learn."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Name, Number, Seconds
+from scenivid.cli.options import Command, Name, Number, Seconds, progress_options
+from scenivid.cli.progress import shown
 
 
 @click.group("styles")
 def command() -> None:
-    """List, inspect, import, export and show styles.
+    """List, inspect, import, export, show and learn styles.
 
     \b
     Example:
@@ -120,5 +122,60 @@ def sheet(
     from scenivid.engine.sheet import SheetSettings, sheet
 
     look = StylizeSettings(strength=strength, ink=ink, device=device)
-    shown = sheet(source, output, SheetSettings(styles, at, width, columns, labels, look, overwrite))
-    terminal.out(f"{output}: {', '.join(shown)}")
+    made = sheet(source, output, SheetSettings(styles, at, width, columns, labels, look, overwrite))
+    terminal.out(f"{output}: {', '.join(made)}")
+
+
+@command.command("learn", cls=Command, examples=("scenivid styles learn --help",))
+@click.argument("pictures", metavar="PICTURES...", nargs=-1, required=True, type=Name())
+@click.option("--name", required=True, help="What --style shall call it.")
+@click.option(
+    "--minutes",
+    type=Number(0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="How long to train; the same command with more goes on.",
+)
+@click.option(
+    "--from",
+    "start",
+    default="aozora",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="The lite style to begin with.",
+)
+@click.option(
+    "--photos",
+    type=Name(),
+    metavar="DIR|VIDEO",
+    help="What is painted in training: photographs, or your own clip. [default: what is at hand]",
+)
+@click.option(
+    "--ink",
+    type=click.Choice(["learn", "off"]),
+    default="learn",
+    show_default=True,
+    help="Draw lines, or colours alone.",
+)
+@click.option("--licence", default="", metavar="TEXT", help="Of the pictures, for the style's card.")
+@click.option("--out", type=Name(), help="Folder of the run. [default: runs/NAME]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout at the end.")
+@progress_options
+def learn(pictures: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Make a style of your own from PICTURES: 1 to 500 pictures, or folders of them.
+
+    OUT/sheet.png shows every minute how far it is. Ctrl-C keeps the best so far; the same command goes on.
+    """
+    from scenivid.learn.run import LearnSettings, learn_style
+
+    settings = LearnSettings(**options)
+    with shown(settings.name, unit="s", resumed=True) as tell:
+        learnt = learn_style(pictures, settings, lambda done, total: tell(int(done), int(total)))
+    for key, value in learnt.figures.items():
+        terminal.say(f"{key.replace('_', ' ')}: {value}")
+    terminal.say(f"{learnt.path}; sheet: {learnt.sheet}; card: scenivid styles info {settings.name}", "done")
+    if as_json:
+        click.echo(json.dumps({"style": str(learnt.path), "sheet": str(learnt.sheet), **learnt.figures}))
+    else:
+        terminal.out(learnt.usage)

@@ -42,10 +42,14 @@ class MemorySet:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        count, place_in_order = len(self.images), index % len(self.images)
-        order = torch.randperm(count, generator=generator(self.seed, self.salt, 0, index // count))
         placement = draw(self.augment, generator(self.seed, self.salt, 1, index))
-        return place(self.images[int(order[place_in_order])], placement, self.augment.size)
+        return place(self.images[self.number(index)], placement, self.augment.size)
+
+    def number(self, index: int) -> int:
+        """Which of `images` item `index` is cut from."""
+        count = len(self.images)
+        order = torch.randperm(count, generator=generator(self.seed, self.salt, 0, index // count))
+        return int(order[index % count])
 
 
 def _reduced(image: Image.Image, shorter: int) -> Image.Image:
