@@ -121,9 +121,10 @@ class LearnProgram:
         self.photos = MemorySet(photos, zoomed(recipe.crop, recipe.paint), recipe.run.seed, 41)
         few = to_float(torch.stack([self.photos[index] for index in range(24)])).to(self.device)
         with torch.no_grad():
-            painted = inked(self.start(few), self.ink)
-        self.look_palette = palette_of(list(torch.split(views.to(self.device), 1)))
-        self.tone = map_between(palette_of(list(torch.split(painted, 1))), self.look_palette)
+            painted = inked(self.start(few), self.ink).cpu()  # the maps need double precision
+        self.look_palette = palette_of(list(torch.split(views, 1)))
+        own = palette_of(list(torch.split(painted, 1)))
+        self.tone = map_between(own, self.look_palette).to(self.device)
         self._tones: dict[int, ToneMap] = {}
         self.many = len(recipe.pictures) >= recipe.enough
         self.critic: PaintingCritic | None = None
@@ -246,9 +247,9 @@ class LearnProgram:
             pixels = np.array(self.photos.images[number].resize(size, Image.Resampling.BOX))
             small = to_float(torch.from_numpy(pixels).permute(2, 0, 1)[None])
             with torch.no_grad():
-                painted = inked(self.start(small.to(self.device)), self.ink)
+                painted = inked(self.start(small.to(self.device)), self.ink).cpu()
             own = map_between(palette_of([painted]), self.look_palette)
-            self._tones[number] = self.tone.toward(own, self.recipe.own)
+            self._tones[number] = self.tone.toward(own.to(self.device), self.recipe.own)
         return self._tones[number]
 
     def _coloured(self, index: int) -> dict[str, Tensor]:
