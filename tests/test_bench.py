@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_clips_to_measure_with_are_the_same_every_time(tmp_path: Path) -> None:
 def test_a_program_that_fails_says_why() -> None:
     with pytest.raises(RuntimeError, match="failed"):
         run(["python", "-c", "raise SystemExit('broken')"])
+
+
+def test_what_a_program_takes_doesnt_include_what_we_have() -> None:
+    ours = bytearray(b"x" * (300 << 20))
+    used = run([sys.executable, "-c", "sum(range(10**6))"])
+    assert len(ours) >> 20 == 300 and 0 < used.peak_mb < 100 and used.cpu_s > 0
 
 
 def test_the_yardstick_s_generator_keeps_the_size() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,16 @@ from av.video.stream import VideoStream
 
 from scenivid.engine.bench.animegan import Generator
 
+_WATCH = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as used:
+    used.write(f"{usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Runs a program and writes down what it took. A small process in between: the peak memory of a child begins
+with that of the process it was made by."""
 _SIDE = 1024
 """Of the matrices that are multiplied."""
 _COPIED = 64 << 20
@@ -88,18 +99,24 @@ def run(words: list[str], environment: Mapping[str, str] | None = None, folder: 
     Raises:
         RuntimeError: it failed; with what it said.
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
+        used, said = Path(scratch) / "used", Path(scratch) / "said"
         began = time.perf_counter()
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, cwd=folder
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+        with said.open("wb") as pipe:
+            status = subprocess.call(
+                [sys.executable, "-c", _WATCH, str(used), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=pipe,
+                env=environment,
+                cwd=folder,
+            )
         wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise RuntimeError(f"{words[0]} failed: {said.read().decode(errors='replace')[-500:]}")
-    return Used(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+        if status:
+            text = said.read_text(errors="replace")
+            raise RuntimeError(f"{words[0]} failed: {text[-500:]}")
+        cpu, peak = map(float, used.read_text().split())
+    return Used(cpu, wall, peak / 1024)
 
 
 def least(work: Callable[[], object], quick: bool) -> float:
