@@ -8,6 +8,7 @@ meter.end()
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -124,6 +125,69 @@ class Meter:
     def drop(self) -> None:
         """The file at hand has failed: it doesn't count, and nothing is shown."""
         self._last = None
+
+
+class Crowd:
+    """A `Meter` for files that are worked at side by side; may be called from any thread."""
+
+    def __init__(
+        self, show: Show, unit: str = "frames", files: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._show, self._unit, self._files, self._clock = show, unit, files, clock
+        self._lock = threading.Lock()
+        self._began = clock()
+        self._times = deque([(self._began, 0)])
+        self._at: dict[str, tuple[int, int | None, float]] = {}
+        """Done, expected and beginning of each file at hand."""
+        self._over: list[int] = []
+        """Frames of each finished file."""
+
+    def begin(self, name: str) -> Callable[[int, int | None], None]:
+        """Start counting a file; what is returned takes (done, expected or None)."""
+        with self._lock:
+            self._at[name] = (0, None, self._clock())
+
+        def tell(done: int, expected: int | None) -> None:
+            with self._lock:
+                if name in self._at:
+                    self._at[name] = (done, expected, self._at[name][2])
+                    self._show(self._state())
+
+        return tell
+
+    def end(self, name: str, failed: bool = False) -> None:
+        """A file is finished, or has failed; one that was never begun is passed over."""
+        with self._lock:
+            done, _, began = self._at.pop(name, (0, None, None))
+            self._over.append(done)
+            if began is None or failed:
+                return
+            seconds = self._clock() - began
+            rate = done / seconds if seconds > 0 else None
+            number = len(self._over)
+            self._show(
+                State(name, self._unit, done, done, rate, 0.0, seconds, number, self._files, finished=True)
+            )
+
+    def _state(self) -> State:
+        now = self._clock()
+        done, known = sum(done for done, _, _ in self._at.values()), [of for _, of, _ in self._at.values()]
+        total = None if None in known else sum(of for of in known if of is not None)
+        made = done + sum(self._over)
+        self._times.append((now, made))
+        while len(self._times) > 2 and self._times[1][0] <= now - _WINDOW_S:
+            self._times.popleft()
+        (before, had) = self._times[0]
+        rate = (made - had) / (now - before) if now > before and made > had else None
+        eta = whole = None
+        if rate and total is not None:
+            eta = max(0, total - done) / rate
+            begun = len(self._at) + len(self._over)
+            whole = eta + (self._files - begun) * (total + sum(self._over)) / begun / rate
+        names = list(self._at)
+        name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        number = min(self._files, len(self._over) + 1)
+        return State(name, self._unit, done, total, rate, eta, now - self._began, number, self._files, whole)
 
 
 def _clock(seconds: float) -> str:

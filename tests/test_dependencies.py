@@ -21,7 +21,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {"train": ("training", "perception"), "eval": ("evaluation", "perception"), "onnx": ("styles",),
          "openvino": ("styles",), "ui": ("ui",),
-         "pairs": ("training",)}  # fmt: skip
+         "pairs": ("training",), "cluster": ("cluster",)}  # fmt: skip
 """The rooms of the package whose code may use an extra."""
 TOOLS = {"ruff", "mypy", "setuptools"}
 """Commands, imported by nobody."""

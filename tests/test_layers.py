@@ -53,6 +53,7 @@ ONLY_IN = {
     "gradio": ("ui/page.py", "ui/server.py"),
     "fastapi": ("ui/api.py", "ui/server.py"),
     "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
+    "ray": ("cluster/ray_workers.py",),
     "torchvision": ("flow/raft.py", "perception/", "training/"),
 }
 

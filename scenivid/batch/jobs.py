@@ -6,6 +6,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from scenivid.batch.records import (
 from scenivid.batch.sources import find_sources, outputs_for
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.engine.made import Made, network_of
+from scenivid.engine.run import Progress
 from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
 from scenivid.styles.stylizer import Stylizer
 
@@ -39,6 +41,11 @@ class Job:
     """Folder that remembers what is done; None for `.scenivid` beside the output."""
 
 
+Make = Callable[[Path, Path, StylizeSettings, Progress | None], Report]
+Check = Callable[[], None]
+"""Raises an error if the job is no longer ours."""
+Hold = Callable[[Path], AbstractContextManager[Check | None]]
+"""Keeps others from a job, by its record; None where another has it."""
 Begun = Callable[[int, Job], Callable[[int, int | None], None] | None]
 """Told of each job before it runs; may return a progress callback for it."""
 
@@ -115,27 +122,61 @@ def run_jobs(
             failure of that job.
     """
     networks: dict[str, str | None] = {}
+
+    def make(source: Path, output: Path, settings: StylizeSettings, progress: Progress | None) -> Report:
+        return stylize(source, output, settings, progress, stylizer)
+
     waiting = []
     for index, job in enumerate(jobs):
-        result = _attempt(index, job, networks, stylizer, begun)
+        result = attempt(index, job, networks, make, begun)
         if result is None:
             waiting.append((index, job))
         else:
             yield result
     for index, job in waiting:
-        result = _attempt(index, job, networks, stylizer, begun)
-        yield result or Result(job.source, job.output, "skipped", "another run is at it", 0, 0.0)
+        yield attempt(index, job, networks, make, begun) or left_to_another(job)
 
 
-def _attempt(
-    index: int, job: Job, networks: dict[str, str | None], stylizer: Stylizer | None, begun: Begun | None
+def left_to_another(job: Job) -> Result:
+    """Of a job that somebody else is at."""
+    return Result(job.source, job.output, "skipped", "another run is at it", 0, 0.0)
+
+
+@contextmanager
+def locked(record: Path) -> Iterator[Check | None]:
+    """Hold a job against other processes of this machine; None where another has it."""
+    with locks.hold(record.with_suffix(".lock")) as mine:
+        yield (lambda: None) if mine else None
+
+
+def attempt(
+    index: int,
+    job: Job,
+    networks: dict[str, str | None],
+    make: Make,
+    begun: Begun | None,
+    hold: Hold = locked,
+    take_up: bool = False,
 ) -> Result | None:
-    """Run one job, or say why not; None if another process is at it."""
+    """Run one job, or say why not; None if another process is at it.
+
+    Args:
+        index: of the job, for `begun`.
+        networks: digests of styles that are known.
+        make: makes the output.
+        hold: keeps others from the job.
+        take_up: go on with what a run that was killed at this very job has left.
+
+    Raises:
+        Cancelled, KeyboardInterrupt: at once.
+    """
     began = time.perf_counter()
     try:
         record = record_path(job.records or job.output.parent / FOLDER, job.output)
-        with locks.hold(record.with_suffix(".lock")) as mine:
-            return _run(index, job, record, networks, stylizer, begun) if mine else None
+        with hold(record) as check:
+            if check is None:
+                return None
+            return _run(index, job, record, networks, make, begun, check, take_up)
     except Cancelled:
         raise
     except Exception as error:  # whatever it is, it must not cost the other jobs
@@ -152,8 +193,10 @@ def _run(
     job: Job,
     path: Path,
     networks: dict[str, str | None],
-    stylizer: Stylizer | None,
+    make: Make,
     begun: Begun | None,
+    check: Check,
+    take_up: bool,
 ) -> Result:
     if job.source.exists() and not (job.source.is_file() or job.source.is_dir()):
         raise InputError(f"{job.source} is a pipe, a socket or a device: a batch takes files and folders")
@@ -173,13 +216,21 @@ def _run(
             _check_done(job.output, record, now)
             return Result(job.source, job.output, "skipped", "exists already", 0, 0.0)
         settings = replace(settings, overwrite=True)  # frames of ours, perhaps not all
+    if take_up and record.begun is not None and not record.begun.differences(now):
+        settings = replace(settings, resume=True)
     write_record(path, replace(record, begun=now, before=there))
     made_folder = job.source.is_dir() and not job.output.exists()
     try:
         # A folder makes a folder, also where its name looks like a file's.
         (job.output if job.source.is_dir() else job.output.parent).mkdir(parents=True, exist_ok=True)
-        progress = begun(index, job) if begun is not None else None
-        report: Report = stylize(job.source, job.output, settings, progress, stylizer)
+        tell = begun(index, job) if begun is not None else None
+
+        def progress(done: int, expected: int | None) -> None:
+            check()
+            if tell is not None:
+                tell(done, expected)
+
+        report = make(job.source, job.output, settings, progress)
     except BaseException:
         write_record(path, record)
         if made_folder and job.output.is_dir() and not any(job.output.iterdir()):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Name, progress_options, stylize_options
-from scenivid.cli.progress import metered
+from scenivid.cli.crew import crew_for, crew_options
+from scenivid.cli.options import Command, Name, Number, progress_options, stylize_options
+from scenivid.cli.progress import crowded, metered
 from scenivid.cli.stylize import settings_from
 
 if TYPE_CHECKING:
     from scenivid.batch.jobs import Job, Result
+    from scenivid.progress import Crowd, Meter
 
 EXAMPLES = ("scenivid batch examples/ stylized/ --style none",)
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
@@ -35,10 +38,27 @@ _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
     " if their names count up and their sizes are the same.",
 )
 @stylize_options
+@crew_options
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Be one of N such commands, on any machines that see the same folders, which share the work.",
+)
+@click.option("--claim-expires", type=Number(1), default=60, hidden=True)
 @progress_options
 @click.pass_context
 def command(
-    context: click.Context, /, source: Path, output: Path, kind: str, as_json: bool, **options: Any
+    context: click.Context,
+    /,
+    source: Path,
+    output: Path,
+    kind: str,
+    as_json: bool,
+    workers: int | str,
+    ray: str | None,
+    shard: str | None,
+    claim_expires: float,
+    **options: Any,
 ) -> None:
     """Stylize every video, folder of frames and picture below IN_DIR into OUT_DIR, under the same names.
 
@@ -46,27 +66,83 @@ def command(
     a stop. A file that fails is reported and the rest is finished; the status is 1 if any failed.
     """
     from scenivid.batch.jobs import find_jobs, run_jobs
+    from scenivid.batch.shards import Claims, Shard, run_shard
 
-    jobs = find_jobs(source, output, settings_from(options), kind)
+    settings = settings_from(options)
+    jobs = find_jobs(source, output, settings, kind)
+    share = None if shard is None else Shard.parse(shard)
+    if share is not None and settings.overwrite:
+        raise click.UsageError("--shard and --overwrite don't go together: empty the output folder first")
+    claims = Claims(claim_expires)
     results: list[Result] = []
     try:
-        with metered(files=len(jobs)) as meter:
+        with ExitStack() as opened:
+            if workers != 1 or ray is not None:
+                output.mkdir(parents=True, exist_ok=True)
+            sources = [job.source for job in jobs]
+            crew = opened.enter_context(crew_for(workers, ray, settings.device, sources, output))
+            told: _OneByOne | _SideBySide
+            ran: Iterator[Result]
+            if crew is not None:
+                from scenivid.batch.together import run_together
 
-            def begun(index: int, job: Job) -> Callable[[int, int | None], None]:
-                terminal.say(f"[{index + 1}/{len(jobs)}] {job.source}", "begun")
-                return meter.begin(_shown(job.source, source), index + 1)
-
-            for result in run_jobs(jobs, begun=begun):
-                results.append(result)
-                if result.status == "failed":
-                    meter.drop()
-                    terminal.fail(_named(result))
+                told = crowd = _SideBySide(opened.enter_context(crowded(len(jobs))), source, len(jobs))
+                if share is None:
+                    ran = run_together(jobs, crew, crowd.begun, crowd.ended)
                 else:
-                    meter.end()
+                    shared = share.order(jobs)
+                    ran = run_together(
+                        shared, crew, crowd.begun, crowd.ended, claims, take_up=True, pause_s=claims.pause_s
+                    )
+            else:
+                told = _OneByOne(opened.enter_context(metered(files=len(jobs))), source, len(jobs))
+                if share is None:
+                    ran = run_jobs(jobs, begun=told.begun)
+                else:
+                    ran = run_shard(jobs, share, claims, told.begun)
+            for result in ran:
+                results.append(result)
+                told.over(result)
+                if result.status == "failed":
+                    terminal.fail(_named(result))
     finally:  # also after Ctrl-C: what is done is told
         _tell(results, len(jobs), as_json)
     if any(result.status == "failed" for result in results):
         context.exit(1)
+
+
+class _OneByOne:
+    """Tells of jobs that run one after the other."""
+
+    def __init__(self, meter: Meter, root: Path, count: int) -> None:
+        self._meter, self._root, self._count = meter, root, count
+
+    def begun(self, index: int, job: Job) -> Callable[[int, int | None], None]:
+        terminal.say(f"[{index + 1}/{self._count}] {job.source}", "begun")
+        return self._meter.begin(_shown(job.source, self._root), index + 1)
+
+    def over(self, result: Result) -> None:
+        if result.status == "failed":
+            self._meter.drop()
+        else:
+            self._meter.end()
+
+
+class _SideBySide:
+    """Tells of jobs that run at the same time."""
+
+    def __init__(self, crowd: Crowd, root: Path, count: int) -> None:
+        self._crowd, self._root, self._count = crowd, root, count
+
+    def begun(self, index: int, job: Job) -> Callable[[int, int | None], None]:
+        terminal.say(f"[{index + 1}/{self._count}] {job.source}", "begun")
+        return self._crowd.begin(_shown(job.source, self._root))
+
+    def ended(self, index: int, job: Job, failed: bool) -> None:
+        self._crowd.end(_shown(job.source, self._root), failed)
+
+    def over(self, result: Result) -> None:
+        """`ended` has told it."""
 
 
 def _tell(results: list[Result], jobs: int, as_json: bool) -> None:

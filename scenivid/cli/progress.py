@@ -22,7 +22,7 @@ from rich.text import Text
 
 from scenivid.cli import terminal
 from scenivid.cli.terminal import Mode, clean
-from scenivid.progress import Meter, Show, State
+from scenivid.progress import Crowd, Meter, Show, State
 
 Tell = Callable[[int, int | None], None]
 _PLAIN_S, _JSON_S = 10.0, 1.0
@@ -32,17 +32,30 @@ _PLAIN_S, _JSON_S = 10.0, 1.0
 @contextmanager
 def metered(unit: str = "frames", files: int = 1) -> Iterator[Meter]:
     """A meter whose states are shown as the options of the command say (see `options.progress_options`)."""
+    with _showing() as show:
+        yield Meter(show, unit, files)
+
+
+@contextmanager
+def crowded(files: int) -> Iterator[Crowd]:
+    """`metered` for files side by side."""
+    with _showing() as show:
+        yield Crowd(show, files=files)
+
+
+@contextmanager
+def _showing() -> Iterator[Show]:
     mode = _mode()
     if terminal.formatter() is None:  # --quiet; the log file still gets its lines
-        yield Meter(_lines(_PLAIN_S, on_stderr=False), unit, files)
+        yield _lines(_PLAIN_S, on_stderr=False)
     elif mode == "json":
-        yield Meter(_lines(_JSON_S), unit, files)
+        yield _lines(_JSON_S)
     elif mode == "plain" or not sys.stderr.isatty():
-        yield Meter(_lines(_PLAIN_S), unit, files)
+        yield _lines(_PLAIN_S)
     else:
         with _bar() as show:
             also = _lines(_PLAIN_S, on_stderr=False)
-            yield Meter(lambda state: (show(state), also(state))[0], unit, files)
+            yield lambda state: (show(state), also(state))[0]
 
 
 @contextmanager

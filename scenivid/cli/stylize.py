@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
+from scenivid.cli.crew import crew_for, crew_options
 from scenivid.cli.options import Command, Name, Seconds, progress_options, stylize_options
 from scenivid.cli.progress import shown
 
@@ -23,6 +24,7 @@ EXAMPLES = (
 @click.argument("source", metavar="INPUT", type=Name())
 @click.argument("output", metavar="OUTPUT", type=Name())
 @stylize_options
+@crew_options
 @progress_options
 @click.option("--start", type=Seconds(), help="Begin this long after the first frame.")
 @click.option("--duration", type=Seconds(), help="Stop after this long.")
@@ -38,6 +40,8 @@ def command(
     start: Fraction | None,
     duration: Fraction | None,
     stream: str | None,
+    workers: int | str,
+    ray: str | None,
     **options: Any,
 ) -> None:
     """Stylize INPUT, a video file or a folder of frames, into OUTPUT, a video file or a folder.
@@ -45,6 +49,8 @@ def command(
     Sound, subtitles, chapters and timing are kept. - as INPUT is the standard input, as OUTPUT the standard
     output.
     """
+    from scenivid.cluster.crew import Alone
+    from scenivid.cluster.film import left_in_parts, stylize_in_parts
     from scenivid.engine import stylize
 
     if as_json and str(output) == "-":
@@ -52,8 +58,19 @@ def command(
             "--json and a video can't share the standard output: --progress json tells on stderr"
         )
     settings = settings_from(options, start=start, duration=duration, stream=stream)
-    with shown(source.name) as tell:
-        report = stylize(source, output, settings, tell)
+    shared = workers != 1 or ray is not None
+    if shared and "-" in (str(source), str(output)):
+        raise click.UsageError("--workers and --ray are for files: a pipe goes through one process")
+    with (
+        crew_for(workers, ray, settings.device, [source], output.absolute().parent) as crew,
+        shown(source.name) as tell,
+    ):
+        if crew is not None:
+            report = stylize_in_parts(source, output, settings, crew, tell)
+        elif settings.resume and left_in_parts(output):
+            report = stylize_in_parts(source, output, settings, Alone(), tell)
+        else:
+            report = stylize(source, output, settings, tell)
     for note in report.notes:
         terminal.say(note)
     place = "standard output" if str(output) == "-" else report.output

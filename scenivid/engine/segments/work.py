@@ -69,6 +69,8 @@ class Work:
     """Whether the pieces are to become the output here; else only they are made."""
     frames_folder: Path | None = None
     """See `WorkPlace`."""
+    begun: bool = False
+    """Whether there is something to keep besides the pieces."""
 
     @property
     def frames(self) -> int:
@@ -182,7 +184,7 @@ def open_work(target: Path, made: Made, resume: bool) -> Iterator[Work]:
         with aside.writing(target):
             if not stack.enter_context(locks.hold(folder.with_suffix(".lock"))):
                 raise OutputError(f"another run is writing {target}: wait for it, or choose another name")
-            work = _taken_up(folder, made) if resume else None
+            work = read_work(folder, made) if resume else None
             if work is None:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
@@ -195,7 +197,7 @@ def open_work(target: Path, made: Made, resume: bool) -> Iterator[Work]:
         try:
             yield work
         except BaseException:
-            keep = resume and bool(work.pieces)
+            keep = resume and (bool(work.pieces) or work.begun)
             raise
         finally:
             if not keep:
@@ -208,8 +210,13 @@ def work_folder(target: Path) -> Path:
     return target.with_name(f".{name}.work")
 
 
-def _taken_up(folder: Path, made: Made) -> Work | None:
-    """The work that is in `folder`, or None where nothing is finished."""
+def read_work(folder: Path, made: Made) -> Work | None:
+    """The work that is in `folder`, or None where there is none.
+
+    Raises:
+        ConfigError: it is made from something else, or otherwise.
+        OutputError: it is damaged.
+    """
     try:
         values = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
         if values["version"] != _VERSION:
