@@ -1,8 +1,11 @@
-"""Kill a run at random moments, take it up again, and compare the bytes with those of an uninterrupted run.
+"""Stop a run, take it up again, and compare the bytes with those of an uninterrupted run.
 
-    python eval/kill_and_resume.py CLIP --kills 20 --seed 1 [--signal KILL|TERM] [-- --style cel …]
+    python eval/kill_and_resume.py CLIP --how KILL TERM full mux --times 20 5 5 5 [-- --style cel …]
 
-Pieces are about ten seconds, but at least 48 frames: use a clip of some hundred frames.
+KILL, TERM and INT are signals at random moments; 'full' lets files grow no further than a random size, as a
+full disk does; 'mux' kills while the finished pieces are put together. Pieces are about ten seconds, but at
+least 48 frames: use a clip of some hundred frames. `--suffix ""` makes a folder of frames, and `--workers 2`
+has the runs that are stopped and resumed shared out.
 """
 
 from __future__ import annotations
@@ -10,19 +13,36 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+HOWS = ("KILL", "TERM", "INT", "full", "mux")
 
-def stylize(clip: Path, output: Path, more: list[str]) -> subprocess.Popen[bytes]:
-    """Begin a run."""
+
+@dataclass(frozen=True)
+class Whole:
+    """The uninterrupted run."""
+
+    digest: str
+    seconds: float
+    bytes: int
+    """Of its largest file."""
+
+
+def begin(
+    clip: Path, output: Path, more: list[str], before: Callable[[], None] | None = None
+) -> subprocess.Popen[bytes]:
+    """Begin a run; `before` is called in the new process."""
     command = [sys.executable, "-m", "scenivid", "stylize", str(clip), str(output), "--quiet", *more]
-    return subprocess.Popen(command)
+    return subprocess.Popen(command, preexec_fn=before, stderr=subprocess.DEVNULL if before else None)
 
 
 def digest(path: Path) -> str:
@@ -35,46 +55,92 @@ def digest(path: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def stop(how: str, clip: Path, output: Path, more: list[str], whole: Whole, draw: random.Random) -> str:
+    """Begin a run and have it stopped; says where."""
+    if how == "full":
+        size = round(draw.uniform(0.02, 0.98) * whole.bytes)
+
+        def limit() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing then fails, as on a full disk
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+        begin(clip, output, more, limit).wait()
+        return f"at {size} of {whole.bytes} bytes"
+    process = begin(clip, output, more)
+    if how == "mux":
+        work = output.with_name(f".{output.name}.work")
+        wanted, said = draw.uniform(0.02, 0.9) * whole.bytes, "too late"
+        while process.poll() is None:
+            size = sum(_size(part) for part in work.glob(".*.part"))
+            if size > max(4096, wanted):
+                process.kill()
+                said = f"with {size} of {whole.bytes} bytes put together"
+                break
+            time.sleep(0.0005)
+        process.wait()
+        return said
+    moment = draw.uniform(0.1, 0.95) * whole.seconds
+    try:
+        process.wait(moment)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.Signals[f"SIG{how}"])
+        process.wait()
+    return f"at {moment:.1f} of {whole.seconds:.1f} s"
+
+
+def pieces_in(work: Path) -> int:
+    """Pieces that are finished."""
+    return sum(path.read_text().count('"number"') for path in work.rglob("journal.json"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--how", nargs="+", choices=HOWS, default=["KILL"])
+    parser.add_argument("--times", nargs="+", type=int, default=[5], help="for each, or one for all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
     parser.add_argument("--suffix", default=".mp4", help="of the output; empty for a folder of frames")
-    parser.add_argument("more", nargs="*", help="options of stylize, after --")
-    args = parser.parse_args()
-    number = signal.Signals[f"SIG{args.signal}"]
+    parser.add_argument("--workers", default="1")
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    args, options = parser.parse_args(words[:end]), words[end + 1 :]
+    times = args.times * len(args.how) if len(args.times) == 1 else args.times
     draw = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        whole = folder / f"whole{args.suffix}"
+        path, output = folder / f"whole{args.suffix}", folder / f"parts{args.suffix}"
         began = time.monotonic()
-        if stylize(args.clip, whole, args.more).wait():
+        if begin(args.clip, path, options).wait():
             raise SystemExit("the uninterrupted run failed")
-        seconds, wanted, equal, later = time.monotonic() - began, digest(whole), 0, 0
-        for kill in range(args.kills):
-            output = folder / f"parts{args.suffix}"
-            process = stylize(args.clip, output, ["--resume", *args.more])
-            moment = draw.uniform(0.1, 0.95) * seconds
-            try:
-                process.wait(moment)
-            except subprocess.TimeoutExpired:
-                process.send_signal(number)
-                process.wait()
-            work = folder / f".parts{args.suffix}.work" / "journal.json"
-            pieces = work.read_text().count('"number"') if work.is_file() else 0
-            later += pieces > 0
-            if not output.exists() and stylize(args.clip, output, ["--resume", *args.more]).wait():
-                raise SystemExit(f"kill {kill}: the resumed run failed")
-            same = digest(output) == wanted
-            equal += same
-            verdict = "equal" if same else "DIFFERENT"
-            print(f"kill {kill + 1} at {moment:.1f} of {seconds:.1f} s, {pieces} pieces: {verdict}")
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
-        print(f"{equal} of {args.kills} equal; {later} went on after at least one piece")
+        largest = max(map(_size, path.iterdir())) if path.is_dir() else _size(path)
+        whole = Whole(digest(path), time.monotonic() - began, largest)
+        more = ["--resume", "--workers", args.workers, *options]
+        for how, count in zip(args.how, times, strict=True):
+            equal = later = 0
+            for number in range(count):
+                where = stop(how, args.clip, output, more, whole, draw)
+                pieces = pieces_in(folder / f".{output.name}.work")
+                later += pieces > 0
+                if not output.exists() and begin(args.clip, output, more).wait():
+                    raise SystemExit(f"{how} {number + 1}: the resumed run failed")
+                same = digest(output) == whole.digest
+                equal += same
+                verdict = "equal" if same else "DIFFERENT"
+                print(f"{how} {number + 1} {where}, {pieces} pieces: {verdict}", flush=True)
+                if output.is_dir():
+                    shutil.rmtree(output)
+                else:
+                    output.unlink()
+            print(f"{how}: {equal} of {count} equal; {later} went on after at least one piece", flush=True)
 
 
 if __name__ == "__main__":
