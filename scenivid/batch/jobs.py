@@ -21,6 +21,8 @@ from scenivid.batch.records import (
     write_record,
 )
 from scenivid.batch.sources import find_sources, outputs_for
+from scenivid.cluster.crew import Alone
+from scenivid.cluster.film import left_in_parts, stylize_in_parts
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.engine.made import Made, network_of
 from scenivid.engine.run import Progress
@@ -124,6 +126,8 @@ def run_jobs(
     networks: dict[str, str | None] = {}
 
     def make(source: Path, output: Path, settings: StylizeSettings, progress: Progress | None) -> Report:
+        if settings.resume and left_in_parts(output):
+            return stylize_in_parts(source, output, settings, Alone(), progress)
         return stylize(source, output, settings, progress, stylizer)
 
     waiting = []

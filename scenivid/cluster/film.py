@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -110,6 +111,9 @@ class _Running:
         """The last part, which finished the output, and the plan if there is one."""
         film, work = self._film, self._work
         plan = read_plan(film) if work.settled else None
+        if plan is not None:  # a single run may have gone on with the first part, past its end
+            later = tuple(first for first in plan.firsts[1:] if first >= work.frames)
+            plan = replace(plan, firsts=(0, *later))
         if plan is None:
             work.write()
             looking = self._submit(look, (work.settled, work.frames), "look", self._looked)

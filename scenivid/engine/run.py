@@ -103,7 +103,7 @@ def stylize_with(
     target = output if piped else aside.check(output, source, settings.overwrite)
     with (
         _work(target, made_of(source, settings, stylizer), settings) as work,
-        Passage(source, output, settings, work, stylizer, loaded) as passage,
+        Passage(source, output, settings, _goes_on(work), stylizer, loaded) as passage,
     ):
         frames = passage.make(progress=progress)
     seconds = time.perf_counter() - began
@@ -118,6 +118,13 @@ def stylize_with(
         frames_expected=frames + passage.lost,
         frames_lost=passage.lost,
     )
+
+
+def _goes_on(work: Work) -> Work:
+    """The work, begun anew if a crew has left it where nobody noted what is remembered there."""
+    if work.at is not None and not work.states():
+        work.pieces, work.at = [], None
+    return work
 
 
 def resolved(passage: Passage) -> dict[str, Any]:

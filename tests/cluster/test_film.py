@@ -14,7 +14,7 @@ from shots_clip import LENGTHS, make_film
 from small_runs import random_style
 
 from scenivid.cluster.crew import Alone, Crew
-from scenivid.cluster.film import stylize_in_parts
+from scenivid.cluster.film import left_in_parts, stylize_in_parts
 from scenivid.cluster.processes import Processes
 from scenivid.engine import StylizeSettings, passage, stylize
 from scenivid.engine.segments.work import work_folder
@@ -103,6 +103,26 @@ def test_a_crew_goes_on_with_what_a_single_run_has_left(film: Path, settings: St
     report = stylize_in_parts(film, parts, resuming, Alone(), lambda done, _: told.append(done))
     assert same(whole, parts) and report.settings["parts"] == 2
     assert min(told) >= 19
+
+
+@pytest.mark.parametrize(("first", "second"), [(30, 22), (12, 30)])
+def test_a_single_run_goes_on_with_what_a_crew_has_left_and_a_crew_with_that(
+    film: Path, settings: StylizeSettings, first: int, second: int
+) -> None:
+    whole, parts = film.with_name("whole.mp4"), film.with_name("parts.mp4")
+    stylize(film, whole, settings)
+    resuming = replace(settings, resume=True)
+    with pytest.raises(Stop):
+        stylize_in_parts(film, parts, resuming, Alone(), stopping_at(first))
+    assert left_in_parts(parts)
+    with pytest.raises(Stop):
+        stylize(film, parts, resuming, stopping_at(second))
+    stylize_in_parts(film, parts, resuming, Alone())
+    assert same(whole, parts)
+    with pytest.raises(Stop):
+        stylize_in_parts(film, film.with_name("again.mp4"), resuming, Alone(), stopping_at(first))
+    stylize(film, film.with_name("again.mp4"), resuming)
+    assert same(whole, film.with_name("again.mp4"))
 
 
 def test_an_error_is_the_same_error_and_leaves_nothing(film: Path, settings: StylizeSettings) -> None:
