@@ -116,6 +116,9 @@ class Passage:
             self.expected = expected_frames(info, settings.start, settings.duration)
             work.settle(self.settled)
             self._chain.restore(work.states())
+            if settings.resume and not self.writer.restartable:
+                kind = f"{output.suffix} ({self.writer.encoder})"
+                self._told.append(f"{kind} is made in one go: a run that was stopped begins anew")
             self._opened = undo.pop_all()
 
     @property

@@ -153,6 +153,13 @@ def test_where_seeking_gives_another_frame_everything_is_decoded(
     assert whole.read_bytes() == parts.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["out.gif", "out.apng"])
+def test_what_cant_be_resumed_says_so(film: Path, settings: StylizeSettings, name: str) -> None:
+    settings = replace(settings, resume=True, duration=Fraction(1, 5))
+    report = stylize(film, film.with_name(name), settings)
+    assert any("is made in one go: a run that was stopped begins anew" in note for note in report.notes)
+
+
 def _stopping_at(frame: int) -> Callable[[int, int | None], None]:
     def tell(done: int, expected: int | None) -> None:
         if done == frame:
