@@ -76,6 +76,7 @@ class Guard:
 
     def __call__(self, frame: Frame) -> Frame:
         if frame.kept:
+            self._watched = None if frame.cut else self._watched
             return told(frame, self)
         assert frame.rgb is not None and frame.painted is not None
         before = None if frame.cut else self._watched

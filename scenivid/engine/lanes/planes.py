@@ -111,6 +111,7 @@ class Paint:
         painted, state = self._painter.paint(frame.rgb, frame.cut, self._state)
         if not np.isfinite(painted.sum()):
             self._notes.append(failed(frame.source, 0, frame.number, self._painter.name, self._plan))
+            self._state = None if frame.cut else self._state
             return told(replace(frame, kept=True, rgb=None), self)
         if self.workers == 1:
             self._state = state

@@ -229,6 +229,7 @@ class Paint:
                 )
                 frame = torch.zeros_like(frame)
                 kept.append(index)
+                state = None if cut else state
             styled.append(frame)
         self._state = state
         return torch.cat(styled), kept
@@ -258,7 +259,9 @@ class Watch:
         frames = []
         for index, cut in enumerate(batch.cuts):
             frame = batch.styled[index : index + 1]
-            if index not in batch.kept:
+            if index in batch.kept:
+                self._watched = None if cut else self._watched
+            else:
                 before = None if cut else self._watched
                 self._watched = watch(sources[index], paintings[index], before)
                 mask = mask_at(self._watched, size)
