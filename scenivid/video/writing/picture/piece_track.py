@@ -112,7 +112,9 @@ class _Encoder:
 
     def finish(self) -> Piece:
         self._writer.add(self._stream.encode(None))
+        self._output.close()  # else its memory waits for the garbage collector
         return self._writer.close()
 
     def abandon(self) -> None:
+        self._output.close()
         self._writer.abandon()
