@@ -15,11 +15,12 @@ import torch
 from small_runs import read
 from torch import Tensor
 
-from scenivid.engine import StylizeSettings, stylize
+from scenivid.engine import StylizeSettings, passage, stylize
 from scenivid.engine.lanes import tensors
 from scenivid.engine.lanes.guard import EVERY, Guard, Watched, mask_at, watch
 from scenivid.engine.lanes.planes import Frame
 from scenivid.engine.segments.states import load_states, save_states
+from scenivid.engine.shots import Pieces
 from scenivid.errors import ConfigError
 from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard
@@ -164,6 +165,26 @@ def test_it_goes_on_after_a_stop_as_if_there_had_been_none(tmp_path: Path) -> No
     for frame, wanted in zip(frames[EVERY + 1 :], whole[EVERY + 1 :], strict=True):
         painted = second(frame).painted
         assert painted is not None and wanted is not None and np.array_equal(painted, wanted)
+
+
+def test_a_resumed_run_gives_the_bytes_of_a_whole_one(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passage, "piece_lengths", lambda rate: Pieces(5))
+    settings = StylizeSettings(codec="ffv1", device="cpu", guard="on", overwrite=True)
+    whole, parts = film.with_name("whole.mkv"), film.with_name("parts.mkv")
+    stylize(film, whole, settings, stylizer=Leafy())
+
+    def stop(done: int, expected: int | None) -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    resuming = replace(settings, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        stylize(film, parts, resuming, stop, stylizer=Leafy())
+    with pytest.raises(ConfigError, match="guard was on, is off"):
+        stylize(film, parts, replace(resuming, guard="off"), stylizer=Leafy())
+    told: list[int] = []
+    stylize(film, parts, resuming, lambda done, _: told.append(done), stylizer=Leafy())
+    assert told[0] == 11 and parts.read_bytes() == whole.read_bytes()
 
 
 def test_only_off_and_on_are_known() -> None:

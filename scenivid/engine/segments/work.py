@@ -86,6 +86,8 @@ class Work:
     def pinned(self, settings: StylizeSettings) -> StylizeSettings:
         """The settings, with 'auto' as what it became when the output was begun."""
         known = {name: self.settled[name] for name in _PINNED if name in self.settled}
+        if known.get("engine") == "own":  # of a stylizer of the caller's: none that could be asked for
+            del known["engine"]
         return replace(settings, **{name: value for name, value in known.items() if _is_auto(settings, name)})
 
     def settle(self, settled: Mapping[str, Any]) -> None:
