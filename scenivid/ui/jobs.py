@@ -13,7 +13,7 @@ from typing import Any, Literal
 from scenivid import aside
 from scenivid.errors import ConfigError, InputError, ScenividError
 from scenivid.ui.choices import Choices
-from scenivid.ui.place import Place, is_id, new_id
+from scenivid.ui.place import Place, clean_name, is_id, new_id
 from scenivid.ui.sources import Source
 
 State = Literal["queued", "running", "stopped", "failed", "done"]
@@ -75,11 +75,20 @@ def new_job(user: str, number: int, source: Source, choices: Choices, now: float
     """
     if source.duration is not None and (choices.start or 0) >= source.duration:
         raise ConfigError(f"start lies beyond the end of {source.title} ({source.duration:.1f} s)")
-    suffix = choices.suffix(source.still)
-    name = f"{Path(source.title).stem}-{choices.style}{suffix}"
+    name = result_name(source, choices)
     return Job(
         new_id(), user, number, source.name, source.path, source.title, source.still, choices, name, now
     )
+
+
+def result_name(source: Source, choices: Choices) -> str:
+    """The name of what `source` becomes: `clip-cel.mp4`.
+
+    Raises:
+        ConfigError: the format doesn't suit the source.
+    """
+    stem = Path(clean_name(source.title)).stem
+    return f"{stem}-{choices.style}{choices.suffix(source.still)}"
 
 
 class Jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import gradio as gr
 
 from scenivid.errors import ScenividError, one_line
 from scenivid.ui.choices import FORMATS, PICTURES, Choices
+from scenivid.ui.jobs import result_name
 from scenivid.ui.sources import Source
 from scenivid.ui.stills import Still
 from scenivid.ui.studio import Studio
@@ -23,6 +25,7 @@ HEAD = (
     '<script type="module" src="/scenivid/main.js"></script>'
 )
 _OWN_INK = 0.5
+_log = logging.getLogger(__name__)
 _PAINT = [("as trained", "auto"), ("360", "360"), ("540", "540"), ("720", "720"), ("full size", "full")]
 _EMPTY = '<p class="sv-empty">The preview appears here as soon as a video or a picture is chosen.</p>'
 
@@ -185,7 +188,9 @@ def _look(
         try:
             found = studio.sources.find(_user(request), source)
             made = studio.stills.still(_user(request), found, at, _choices(*dials))
-        except ScenividError as exc:
+        except Exception as exc:  # the page says it, whatever it is
+            if not isinstance(exc, ScenividError):
+                _log.exception("a still of %s", source)
             return _alert(exc)
         return _compared(found, made, at)
 
@@ -196,8 +201,7 @@ def _look(
             found = studio.sources.find(_user(request), source)
             choices = _choices(*dials)
             name = found.title if source.startswith("upload:") else str(found.path)
-            output = f"{Path(found.title).stem}-{choices.style}{choices.suffix(found.still)}"
-            return choices.command(name, output, found.still)
+            return choices.command(name, result_name(found, choices), found.still)
         except ScenividError as exc:
             return one_line(exc)
 

@@ -15,6 +15,8 @@ from scenivid.ui.place import Place, clean_name, is_id, new_id
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import probe
 
+_PHOTOGRAPHS = (".heic", ".heif", ".avif")
+"""Suffixes of pictures that are read as videos are."""
 UPLOAD = "upload:"
 """Begins the name of a file that was brought; anything else is a path."""
 
@@ -142,7 +144,8 @@ def resolved(folders: Sequence[Path]) -> tuple[Path, ...]:
 
 def described(name: str, path: Path, info: VideoInfo) -> Source:
     """What the page needs to know of a source."""
-    still = len(info.names) == 1 and path.is_file()
+    photograph = info.frames == 1 and path.suffix.lower() in _PHOTOGRAPHS
+    still = path.is_file() and (len(info.names) == 1 or photograph)
     return Source(
         name,
         path,

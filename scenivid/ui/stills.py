@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from scenivid.frames import Clip
 from scenivid.ui.choices import Choices, exact
 from scenivid.ui.place import new_id
 from scenivid.ui.sources import Source
-from scenivid.video.open import open_video
+from scenivid.video.open import Looked, look_into, open_again, open_video
 from scenivid.video.tonemap import tonemap
 
 LONG_SIDE = 1280
@@ -119,12 +119,21 @@ def _remember(kept: OrderedDict[_K, _T], key: _K, make: Callable[[], _T], most: 
     return kept[key]
 
 
+@lru_cache(maxsize=8)
+def _looked(path: Path, changed_ns: int, size: int) -> Looked | None:
+    """The frame times of a long video: to read them takes longer than to read one frame."""
+    return look_into(path)
+
+
 def _frame(source: Source, at: float) -> Clip:
     """One frame, 8 bits, no larger than a preview."""
+    state = source.path.stat()
+    known = _looked(source.path, state.st_mtime_ns, state.st_size)
     last = max(0.0, (source.duration or 0.0) - 1 / max(source.rate_hz, 1.0))
     for start in (min(at, last), max(0.0, last - 1.0), 0.0):  # what the header says of the end may be wrong
         try:
-            with open_video(source.path, start=exact(start) or Fraction(0)) as reader:
+            begin = exact(start)
+            with open_again(known, begin) if known else open_video(source.path, start=begin) as reader:
                 clip = next(iter(reader.clips(1)))
                 return _fitted(tonemap(clip, reader.info) if reader.info.color.hdr else clip)
         except InputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -52,6 +52,27 @@ def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
     if path.is_file() and is_grid(path):
         return describe_photograph(path, how)
     return _probe(path, how)[0]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What reading a video file through, without decoding it, has shown."""
+
+    info: VideoInfo
+    timeline: Timeline
+
+
+def look_into(path: Path, how: ReadSettings | None = None) -> Looked | None:
+    """Read a video file through, for `open_again`.
+
+    None for what isn't such a file: pictures and pipes.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    if _is_frames(path) or is_pipe(path) or is_moving_webp(path) or is_grid(path):
+        return None
+    return _look(path, how or ReadSettings())
 
 
 def open_video(
@@ -103,9 +124,27 @@ def open_video(
         if start:
             raise _empty(photograph.info, start)
         return photograph
-    info, frame = _probe(path, how)
-    timeline = read_timeline(path, info.stream_index, frame, info.rate_hz)
-    info = _timed(info, timeline)
+    return _opened(_look(path, how), decoder, start, duration, how, at)
+
+
+def open_again(looked: Looked, start: Fraction | None = None) -> VideoReader:
+    """`open_video` for a file that was looked into: however long it is, it isn't read through again.
+
+    Raises:
+        InputError: it can't be read, or has ended at `start`.
+    """
+    return _opened(looked, "auto", start, None, ReadSettings(), None)
+
+
+def _opened(
+    looked: Looked,
+    decoder: str,
+    start: Fraction | None,
+    duration: Fraction | None,
+    how: ReadSettings,
+    at: Fraction | None,
+) -> VideoReader:
+    info, timeline, path = looked.info, looked.timeline, looked.info.path
     window = timeline.window(start, duration)
     findings = Findings(path, how.strict)
     _say_about_colour(info, findings)
@@ -131,6 +170,12 @@ def _is_frames(path: Path) -> bool:
         return True
     still = path.suffix.lower() in images.SUFFIXES and path.is_file()
     return still and not images.is_animated(path)
+
+
+def _look(path: Path, how: ReadSettings) -> Looked:
+    info, frame = _probe(path, how)
+    timeline = read_timeline(path, info.stream_index, frame, info.rate_hz)
+    return Looked(_timed(info, timeline), timeline)
 
 
 def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:

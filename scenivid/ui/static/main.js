@@ -8,9 +8,12 @@ import { watchTheme } from "./theme.js";
 
 window.scenivid = { refresh, moving: showMoving };
 
-/** Gradio builds the page after this file has run. */
+const PARTS = ["#sv-theme", ".sv-drop", "#sv-cards", "#sv-preview", "#sv-moving", "#sv-list",
+  "#sv-source :is(textarea, input)", "#sv-style :is(textarea, input)", "#sv-command textarea"];
+
+/** Gradio builds the page after this file has run, a part at a time and in no order. */
 function whenBuilt(then) {
-  const built = () => document.querySelector("#sv-list") && document.querySelector("#sv-source textarea, #sv-source input");
+  const built = () => PARTS.every((part) => document.querySelector(part));
   if (built()) return then();
   const observer = new MutationObserver(() => {
     if (!built()) return;
@@ -21,7 +24,7 @@ function whenBuilt(then) {
 }
 
 whenBuilt(() => {
-  document.querySelector("#sv-command textarea")?.setAttribute("aria-label", "The same in a terminal");
+  document.querySelector("#sv-command textarea").setAttribute("aria-label", "The same in a terminal");
   watchTheme();
   watchDrop();
   watchCards();
