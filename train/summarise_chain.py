@@ -2,7 +2,8 @@
 
     python train/summarise_chain.py --runs runs/tiny --out train/results/tiny
 
-RUNS holds the folders stylegan, finetune and pairs, as `scenivid train` wrote them; absent ones are left out.
+RUNS is the folder of a `scenivid train chain`, or holds folders named stylegan, finetune, pairs, translator
+and lite as `scenivid train` wrote them; absent ones are left out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -18,7 +20,7 @@ import numpy as np
 from scenivid.training.log import read_log
 
 LARGEST = 300_000
-PROGRAMS = ("stylegan", "finetune", "pairs")
+PROGRAMS = ("stylegan", "finetune", "pairs", "translator", "lite")
 
 
 def summarise(runs: Path, out: Path) -> list[Path]:
@@ -37,6 +39,11 @@ def summarise(runs: Path, out: Path) -> list[Path]:
         sheet = runs / "pairs" / f"{name}.jpg"
         if sheet.exists():
             written.append(write_jpg(sheet, out / f"pairs-{name}.jpg"))
+    if (runs / "sheet.png").exists():
+        written.append(write_jpg(runs / "sheet.png", out / "sheet.jpg"))
+    for name in ("chain.json", "figures.json"):
+        if (runs / name).exists():
+            written.append(Path(shutil.copy(runs / name, out / name)))
     calibration = runs / "pairs" / "calibration.json"
     if calibration.exists():
         facts = json.loads(calibration.read_text()) | counts(runs / "pairs" / "manifest.jsonl")
