@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -98,7 +99,7 @@ def run(
     if dry_run:
         plan(recipe)
         return weights
-    world = open_world()
+    world, began = open_world(), time.monotonic()
     if world.size > 1 and recipe.begin_with is not None:
         raise ConfigError("begin_with is for one process: several could know of different pairs")
     stores = open_stores(recipe, out)
@@ -110,8 +111,9 @@ def run(
     program = LiteProgram(recipe, stores, world)
     parameters = sum(parameter.numel() for parameter in program.net.parameters())
     logger.info("lite: %s parameters, %d steps", f"{parameters:,}", recipe.run.steps)
+    left = None if minutes is None else max(minutes - (time.monotonic() - began) / 60, 0.0)  # painting counts
     try:
-        outcome = train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, world=world)
+        outcome = train(program, recipe, out, recipe.run, minutes=left, progress=progress, world=world)
     finally:
         program.close()
     if world.rank == 0:
