@@ -143,7 +143,9 @@ def differences(recipe: Any, before: Mapping[str, Any]) -> list[str]:
     Returns:
         Sentences such as "learning_rate was 0.0002, is 0.001"; empty when the run can go on.
     """
-    now, old = _flat(to_dict(recipe)), _flat(before)
+    now = _flat(to_dict(recipe))
+    # A setting younger than the run stood at its default.
+    old = _flat(to_dict(type(recipe)())) | _flat(before)
     free = _harmless_keys(type(recipe), "")
     return [
         f"{key} was {old.get(key, 'not set')!r}, is {now.get(key, 'not set')!r}"

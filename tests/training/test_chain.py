@@ -80,6 +80,7 @@ def test_it_ends_with_a_style_a_clip_and_a_page_and_does_nothing_twice(toy: Reci
 @pytest.mark.slow
 def test_an_interrupted_stage_is_resumed_and_the_ones_before_are_not(toy: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    toy = replace(toy, pairs=replace(toy.pairs, candidates=16))
     toy = replace(toy, finetune=replace(toy.finetune, run=replace(toy.finetune.run, steps=3)))
 
     asked: list[int] = []

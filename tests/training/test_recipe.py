@@ -144,3 +144,10 @@ def test_only_what_alters_learning_counts_as_a_difference() -> None:
     assert differences(load_recipe(Recipe, None, ["workers=9", "run.steps=5"]), before) == []
     changed = differences(load_recipe(Recipe, None, ["rate=1.0", "run.seed=3"]), before)
     assert changed == ["rate was 0.0002, is 1.0", "run.seed was 0, is 3"]
+
+
+def test_a_run_older_than_a_setting_goes_on_where_that_stands_at_its_default() -> None:
+    before = to_dict(Recipe())
+    del before["rate"]
+    assert differences(Recipe(), before) == []
+    assert differences(load_recipe(Recipe, None, ["rate=1.0"]), before) == ["rate was 0.0002, is 1.0"]
