@@ -11,6 +11,7 @@ from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
 from scenivid.frames import to_float
+from scenivid.training.data.samples import Stream
 from scenivid.training.painter.batches import Crops, Degrade, Levels, degraded
 from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all
 from scenivid.training.painter.views import BORDER, PairSettings, view
@@ -147,3 +148,11 @@ def test_each_fault_of_a_camera_changes_the_picture_a_little(degrade: Degrade) -
     assert torch.equal(clean, pixels.float() / 255)
     changes = [(degraded(pixels, degrade, random) - clean).abs().mean() for _ in range(8)]
     assert min(changes) > 0.0005 and max(changes) < 0.12
+
+
+def test_workers_draw_the_same_crops() -> None:
+    crops = Crops(Levels({1.0: _pairs()}, 2), Degrade(blur=1.0, jpeg=1.0), 64, 4, seed=1)
+    alone = Stream({"crop": crops}, batch=4).batch(3)["crop"]
+    with Stream({"crop": crops}, batch=4, workers=1) as stream:
+        helped = stream.batch(3)["crop"]
+    assert all(torch.equal(alone[side], helped[side]) for side in ("source", "target"))
