@@ -106,6 +106,11 @@ def picture_of_no_kind(path: Path) -> None:
     spoil(path, at, b"\xff" * 4)
 
 
+def offsets_of_too_many(path: Path) -> None:
+    """The same of the offsets between decoding and showing: frames move, and the edit list cuts some off."""
+    spoil(path, path.read_bytes().index(b"ctts") + 21, b"\x20")
+
+
 def no_media_header(path: Path) -> None:
     """A track of an MP4 without what it must have."""
     spoil(path, path.read_bytes().index(b"mdhd"), b"m\x80\0\0")
@@ -152,6 +157,7 @@ SPOILT = {
     "merged.ts": (MPEG2, picture_lost_in_its_neighbour),
     "silent.mp4": (MPEG4, picture_of_no_kind),
     "silent.avi": (MPEG4, picture_of_no_kind),
+    "offsets.mp4": (H264, offsets_of_too_many),
     "mdhd.mp4": (MPEG4, no_media_header),
     "pes.ts": (MPEG2, no_start),
     "mark.ts": (MPEG2, unmarked),

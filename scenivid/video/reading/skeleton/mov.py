@@ -63,7 +63,7 @@ def _index(body: bytes) -> Structure:
             if pictures:
                 counts.append(listed)
             sound = sound and (b"stsc" not in tables or _reachable(tables, listed))
-            sound = sound and _timed(tables.get(b"stts", b""), listed)
+            sound = sound and all(_timed(tables.get(name, b""), listed) for name in (b"stts", b"ctts"))
     return Structure(whole=sound, listed=None if sound else max(counts, default=None))
 
 
