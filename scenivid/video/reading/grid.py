@@ -6,17 +6,16 @@ from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
-import torch
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from torch import Tensor
 
 from scenivid.errors import InputError
 from scenivid.frames import Clip
+from scenivid.lazy import torch
 from scenivid.video.container import check_size, open_container, too_large
 from scenivid.video.describe import describe
 from scenivid.video.heif import Grid, read_grid
@@ -25,6 +24,9 @@ from scenivid.video.reading.clips import clips_of
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.settings import ReadSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def describe_photograph(path: Path, how: ReadSettings) -> VideoInfo:
