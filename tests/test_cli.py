@@ -43,6 +43,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for index in range(4):
             picture = np.random.default_rng(index).integers(0, 255, (20, 30, 3), np.uint8)
             cv2.imwrite(str(folder / f"{index}.png"), cv2.resize(picture, (480, 320)))
+    (tmp_path / "photos").symlink_to(tmp_path / "data" / "open" / "photos")
+    (tmp_path / "films").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SCENIVID_HOME", str(tmp_path / "home"))
     return tmp_path

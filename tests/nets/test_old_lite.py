@@ -21,5 +21,5 @@ def test_an_old_file_loads_as_the_old_network_with_its_dial(tmp_path: Path) -> N
     image = torch.rand(1, 3, 32, 48)
     assert isinstance(held, OldLite) and torch.equal(held(image), network(image))
     style = stylizer_for(held, card, torch.device("cpu"), "fp32", 0.0, strength=0.5)
-    assert (style.strength, style.paint_size, style.ink) == (0.5, None, None)
+    assert (style.strength, style.paint_size, style.ink) == (0.5, 540, None)
     assert style.translate(image, [True], None, None)[0].shape == image.shape

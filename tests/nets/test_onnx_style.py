@@ -58,7 +58,7 @@ def write(
         helper.make_node("Mul", ["e", "scale"], ["f"]),
         helper.make_node("Add", ["f", "offset"], ["styled"]),
     ]
-    names = ["image", "other"][:inputs]
+    names = ["image", "other", "third"][:inputs]
     graph = helper.make_graph(
         nodes,
         "g",
@@ -123,8 +123,8 @@ def test_tiles_are_windows_of_its_own_size(tmp_path: Path, shape: tuple[Any, ...
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rank": 2}, {"channels": 4}, {"inputs": 2}, {"channels": 1}],
-    ids=["a matrix", "four channels", "two inputs", "grey"],
+    [{"rank": 2}, {"channels": 4}, {"inputs": 3}, {"channels": 1}],
+    ids=["a matrix", "four channels", "three inputs", "grey"],
 )
 def test_networks_of_another_kind_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="not an image-to-image network"):
