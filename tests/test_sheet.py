@@ -32,7 +32,7 @@ def two_styles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, st
         save_checkpoint(
             tmp_path / f"{name}.safetensors", Lite(params), ModelCard(name, "lite", asdict(params))
         )
-    monkeypatch.setattr(zoo, "_weights_dir", lambda: tmp_path)
+    monkeypatch.setattr(zoo, "embedded_dir", lambda: tmp_path)
     monkeypatch.setenv("SCENIVID_HOME", str(tmp_path / "home"))
     return "one", "two"
 
