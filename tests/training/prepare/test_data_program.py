@@ -193,8 +193,11 @@ def test_faces_are_dropped_only_if_asked_for(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maker_room, "open_faces", lambda weights: lambda image: 0.3)
+    own = tmp_path / "own.onnx"
+    own.touch()
+    recipe = Recipe(inputs=(inputs / "photos",), rules=Rules(faces="drop"), faces_weights=own)
     with pytest.raises(DataError, match="nothing was kept"):
-        run(Recipe(inputs=(inputs / "photos",), rules=Rules(faces="drop")), tmp_path / "out")
+        run(recipe, tmp_path / "out")
     assert report(tmp_path / "out")["dropped"]["faces"] >= 3
 
 
