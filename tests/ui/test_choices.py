@@ -27,7 +27,9 @@ def test_every_choice_is_on_the_command_line_which_understands_it() -> None:
     assert words[:4] == ["scenivid", "stylize", "a b.mp4", "./-out.mov"]
     context = command.make_context("stylize", words[2:])
     options = {
-        name: value for name, value in context.params.items() if name not in ("source", "output", "as_json")
+        name: value
+        for name, value in context.params.items()
+        if name not in ("source", "output", "as_json", "workers", "ray")
     }
     start, duration = options.pop("start"), options.pop("duration")
     understood = settings_from(options, start=start, duration=duration)
