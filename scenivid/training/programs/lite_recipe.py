@@ -95,7 +95,7 @@ class Recipe:
     precision: Precision = "bf16"
     compile: bool = harmless(False)
     """Let torch.compile make a program of the network: slow to begin, then faster, on a GPU above all."""
-    workers: int = harmless(2)
+    workers: int = harmless(0)
     """Processes that cut and degrade crops."""
 
     name: str = harmless("")
