@@ -65,30 +65,32 @@ def receptive_radius(params: LiteParams) -> int:
 
 def _reach(params: LiteParams, position: int) -> tuple[int, int]:
     """First and last input column that output column `position` depends on: the network run backwards."""
-    half = _grow((position // 2, position // 2), 1)
+    half = grow((position // 2, position // 2), 1)
     glance = 2 * half[0] - 1, 2 * half[1] + 2
-    quarter = _grow(((half[0] - 1) // 2, (half[1] + 1) // 2), 2 * params.decode_blocks[0])
-    eighth = _grow(_halve(quarter), 2 * params.decode_blocks[1])
+    quarter = grow(((half[0] - 1) // 2, (half[1] + 1) // 2), 2 * params.decode_blocks[0])
+    eighth = grow(halve(quarter), 2 * params.decode_blocks[1])
     middle = sum(dilation + 1 for dilation in params.middle_dilations)
-    sixteenth = _grow(_halve(eighth), middle)
-    eighth = _grow(_union(eighth, _double_reach(sixteenth)), 2 * params.encode_blocks[1])
-    quarter = _grow(_union(quarter, _double_reach(eighth)), 2 * params.encode_blocks[0])
-    return _union((4 * quarter[0] - 2, 4 * quarter[1] + 5), glance)
+    sixteenth = grow(halve(eighth), middle)
+    eighth = grow(union(eighth, doubled(sixteenth)), 2 * params.encode_blocks[1])
+    quarter = grow(union(quarter, doubled(eighth)), 2 * params.encode_blocks[0])
+    return union((4 * quarter[0] - 2, 4 * quarter[1] + 5), glance)
 
 
-def _grow(reach: tuple[int, int], by: int) -> tuple[int, int]:
+def grow(reach: tuple[int, int], by: int) -> tuple[int, int]:
+    """Through a convolution of stride 1 that looks `by` columns to either side."""
     return reach[0] - by, reach[1] + by
 
 
-def _halve(reach: tuple[int, int]) -> tuple[int, int]:
+def halve(reach: tuple[int, int]) -> tuple[int, int]:
     """Through bilinear doubling: column i reads floor((i - 1) / 2) and the next."""
     return math.floor((reach[0] - 1) / 2), math.floor((reach[1] - 1) / 2) + 1
 
 
-def _double_reach(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through a 2 × 2 convolution of stride 2."""
+def doubled(reach: tuple[int, int]) -> tuple[int, int]:
+    """Through a 2 × 2 convolution or mean of stride 2, or space-to-depth."""
     return 2 * reach[0], 2 * reach[1] + 1
 
 
-def _union(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+def union(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+    """Where two ways meet."""
     return min(a[0], b[0]), max(a[1], b[1])

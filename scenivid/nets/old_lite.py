@@ -13,7 +13,6 @@ Channels are multiples of 16 and memory is channels-last, which is what bf16 mat
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn, no_grad, zeros
 
 from scenivid.errors import ConfigError
+from scenivid.nets.lite_shape import doubled, grow, halve, union
 
 _SLOPE = 0.1
 
@@ -211,33 +211,15 @@ def receptive_radius(params: OldLiteParams) -> int:
 
 def _reach(params: OldLiteParams, position: int) -> tuple[int, int]:
     """First and last input column that output column `position` depends on: the network run backwards."""
-    half = _halve(_grow((position, position), 2))
-    half = _grow(half, 1)
-    decode4 = _grow(_halve(half), 2 * params.decode_blocks[0])
-    decode8 = _grow(_halve(decode4), 2 * params.decode_blocks[1])
-    sixteenth = _grow(_halve(decode8), sum(dilation + 1 for dilation in params.middle_dilations) + 1)
-    eighth = _grow(_union(decode8, _double_reach(sixteenth)), 2 * params.encode_blocks[1] + 1)
-    quarter = _grow(_union(decode4, _double_reach(eighth)), 2 * params.encode_blocks[0] + 1)
-    half = _grow(_union(half, _double_reach(quarter)), 1)
-    return _union(_double_reach(half), (position - 2, position + 2))
-
-
-def _grow(reach: tuple[int, int], by: int) -> tuple[int, int]:
-    return reach[0] - by, reach[1] + by
-
-
-def _halve(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through bilinear doubling: column i reads floor((i - 1) / 2) and the next."""
-    return math.floor((reach[0] - 1) / 2), math.floor((reach[1] - 1) / 2) + 1
-
-
-def _double_reach(reach: tuple[int, int]) -> tuple[int, int]:
-    """Through a 2 × 2 mean or space-to-depth."""
-    return 2 * reach[0], 2 * reach[1] + 1
-
-
-def _union(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    return min(a[0], b[0]), max(a[1], b[1])
+    half = halve(grow((position, position), 2))
+    half = grow(half, 1)
+    decode4 = grow(halve(half), 2 * params.decode_blocks[0])
+    decode8 = grow(halve(decode4), 2 * params.decode_blocks[1])
+    sixteenth = grow(halve(decode8), sum(dilation + 1 for dilation in params.middle_dilations) + 1)
+    eighth = grow(union(decode8, doubled(sixteenth)), 2 * params.encode_blocks[1] + 1)
+    quarter = grow(union(decode4, doubled(eighth)), 2 * params.encode_blocks[0] + 1)
+    half = grow(union(half, doubled(quarter)), 1)
+    return union(doubled(half), (position - 2, position + 2))
 
 
 def _blocks(width: int, dilations: Sequence[int]) -> nn.Sequential:

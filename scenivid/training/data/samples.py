@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import torch
 from PIL import Image
 from torch import Tensor
@@ -153,9 +154,17 @@ class Stream:
     def batch(self, step: int) -> dict[str, Any]:
         """The batch of `step`; asking for consecutive steps is fast, jumping restarts the workers."""
         if step != self._next or self._iterator is None:
-            self._iterator = iter(self._loader(step))
+            self._iterator = self._begun(step)
         self._next = step + 1
         return next(self._iterator)
+
+    def _begun(self, step: int) -> Iterator[dict[str, Any]]:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # ends OpenCV's own: they don't survive a fork, and a worker would wait for them
+        try:
+            return iter(self._loader(step))
+        finally:
+            cv2.setNumThreads(threads)
 
     def _loader(self, first: int) -> DataLoader[Any]:
         def indices() -> Iterator[list[int]]:

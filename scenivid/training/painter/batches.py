@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from scenivid.frames import to_float
 from scenivid.training.loop import generator
@@ -69,8 +68,6 @@ class Crops:
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """The source, degraded, float [3, C, C] in [0, 1], and its painting, uint8 [4, C, C]."""
-        if get_worker_info() is not None:
-            cv2.setNumThreads(1)  # its threads don't survive a fork
         pairs = self.levels.pairs[self.levels.strength(index // self.batch)]
         random = generator(self.seed, 32, index)
         number, top, left, flip = torch.rand(4, generator=random, dtype=torch.float64).tolist()
