@@ -90,7 +90,8 @@ class Maps:
     def speed(self) -> Plane:
         """Pixels a frame, [h, w]."""
         along, down = (there - grid for there, grid in zip(self._there, self._grid, strict=True))
-        speed: Plane = cv.magnitude(along, down)
+        # OpenCV's function for it depends in its last bit on where arrays lie: runs wouldn't be repeatable.
+        speed: Plane = np.sqrt(along * along + down * down)
         return speed
 
     def fetch(self, plane: Plane) -> Plane:
