@@ -24,7 +24,7 @@ from scenivid.evaluation.fidelity import fine_energy, psnr
 from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.results import FlickerReport
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY

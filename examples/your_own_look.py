@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from scenivid import Clip, WriterSettings, open_video, open_writer
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 
 
 def poster(image: torch.Tensor) -> torch.Tensor:

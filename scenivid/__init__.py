@@ -13,9 +13,7 @@ The names below are the public API; they load on first use, so that importing th
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,8 +37,8 @@ if TYPE_CHECKING:
     from scenivid.evaluation.results import FlickerReport, Row
     from scenivid.flow.consistency import Motion, estimate_motion
     from scenivid.flow.estimators import FlowEstimator, open_estimator
-    from scenivid.frames import Clip, Layout, StoredClip
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
+    from scenivid.pixels import Clip, Layout, StoredClip
     from scenivid.styles.onnx_options import OnnxOptions
     from scenivid.styles.stylizer import Stylizer
     from scenivid.styles.zoo import load_style
@@ -63,9 +61,9 @@ _NAMES = {
     "evaluation.results": "FlickerReport Row",
     "flow.consistency": "Motion estimate_motion",
     "flow.estimators": "FlowEstimator open_estimator",
-    "frames": "Clip Layout StoredClip",
     "batch.jobs": "Job Result find_jobs run_jobs",
     "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
+    "pixels": "Clip Layout StoredClip",
     "styles.onnx_options": "OnnxOptions",
     "styles.stylizer": "Stylizer",
     "styles.zoo": "load_style",
@@ -147,18 +145,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Package(ModuleType):
-    """The package: `frames` is the function, also once the module of that name has been loaded."""
-
-    @property
-    def frames(self) -> Any:
-        return __getattr__("frames")
-
-    @frames.setter
-    def frames(self, module: ModuleType) -> None:
-        """The import system's; `from scenivid.frames import …` finds the module all the same."""
-
-
-sys.modules[__name__].__class__ = _Package

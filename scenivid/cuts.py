@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenivid.flow.consistency import shrink, working_size
-from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.pixels import Clip, to_float, to_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.frames import to_pixels
+from scenivid.pixels import to_pixels
 
 
 def texture(height: int, width: int, seed: int = 0) -> Tensor:

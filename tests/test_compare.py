@@ -12,7 +12,7 @@ import pytest
 
 from scenivid.cli import main
 from scenivid.errors import InputError, OutputError
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.video.compare import compare
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap

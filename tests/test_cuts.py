@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scenivid.cuts import CutDetector
-from scenivid.frames import Clip, to_pixels
+from scenivid.pixels import Clip, to_pixels
 
 HEIGHT, WIDTH, LENGTH = 90, 160, 8
 

@@ -16,8 +16,8 @@ from scenivid.engine import StylizeSettings, expected_frames, stylize
 from scenivid.engine.chain import Chain
 from scenivid.engine.shots import Pieces
 from scenivid.engine.stages import Stopwatch
-from scenivid.frames import Clip
 from scenivid.nets.lite import LiteParams
+from scenivid.pixels import Clip
 from scenivid.styles.zoo import load_style
 from scenivid.video.open import open_video
 from scenivid.video.writing.writer import WriterSettings, open_writer

@@ -22,9 +22,9 @@ from scenivid.engine.lanes.planes import Frame
 from scenivid.engine.segments.states import load_states, save_states
 from scenivid.engine.shots import Pieces
 from scenivid.errors import ConfigError
-from scenivid.frames import Clip
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.perception.regions import Picture, disagreement, regions
+from scenivid.pixels import Clip
 
 HEIGHT, WIDTH, FRAMES = 144, 256, 20
 

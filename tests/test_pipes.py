@@ -26,7 +26,7 @@ from small_runs import read
 from scenivid.cli import main
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.errors import ConfigError, InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.open import open_video, probe
 from scenivid.video.writing import sinks

@@ -18,9 +18,9 @@ from scenivid.engine import StylizeSettings, stylize
 from scenivid.engine.chain import Chain
 from scenivid.engine.lanes.plane_finish import _draw, with_layout
 from scenivid.engine.stages import Stopwatch
-from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.ink import compose
 from scenivid.nets.checkpoint import ModelCard
+from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.styles.finish_planes import LineEnlarger
 from scenivid.video.open import open_video
 

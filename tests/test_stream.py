@@ -117,9 +117,3 @@ def test_frames_without_sense_are_one_clear_error(settings: StylizeSettings) -> 
             list(scenivid.frames(wrong, settings))
     with FrameStylizer(settings, 8, 8) as stylizer, pytest.raises(InputError, match="expected 8x8"):
         stylizer(np.zeros((9, 8, 3), np.uint8))
-
-
-def test_the_name_stands_for_the_function_and_the_module_stays_importable() -> None:
-    from scenivid.frames import Clip
-
-    assert callable(scenivid.frames) and Clip.__module__ == "scenivid.frames"

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from scenivid.engine import StylizeSettings
 from scenivid.engine.chain import Chain
 from scenivid.engine.stages import Stopwatch
-from scenivid.frames import Clip, to_pixels
+from scenivid.pixels import Clip, to_pixels
 
 WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "lift_fresh", "equal", "unique")
 """Operations of ATen that bring a value to the host, or copy one from ordinary memory to the device."""

@@ -20,7 +20,7 @@ from evaluate_style import chosen, load_photos, read_frames, translate
 from PIL import Image
 from torch import Tensor
 
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 
 LIMIT = 3_000_000
 """Largest page, in bytes."""

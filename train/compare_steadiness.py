@@ -21,7 +21,7 @@ from evaluate_style import CPU, load_photos, noise_response, read_frames, steadi
 from scenivid.evaluation.fidelity import sharpness
 from scenivid.evaluation.flicker import motion_of
 from scenivid.flow.estimators import open_estimator
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 
 FRAMES, PHOTOS = 16, 8
 

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.evaluation.fidelity import ssim_luma
-from scenivid.frames import to_float
 from scenivid.ink import inked
 from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.pixels import to_float
 from scenivid.styles.zoo import load_style
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan

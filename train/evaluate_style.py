@@ -33,11 +33,11 @@ from scenivid.evaluation.images import EFFNET_SIDE, ImagesSettings, evaluate_ima
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.networks import resize_clean
 from scenivid.flow.estimators import open_estimator
-from scenivid.frames import to_float, to_pixels
 from scenivid.ink import inked
 from scenivid.nets.checkpoint import ModelCard, read_card, read_tensors, write_tensors
 from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.pixels import to_float, to_pixels
 from scenivid.styles.zoo import load_style
 from scenivid.training.data.images import decode, scan
 from scenivid.training.painter.looks import Look, look_named

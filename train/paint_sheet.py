@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from scenivid.frames import to_float, to_pixels
 from scenivid.ink import compose
+from scenivid.pixels import to_float, to_pixels
 from scenivid.training.painter.looks import LOOKS, look_named
 from scenivid.training.painter.painter import SHORT_SIDE, paint
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR
 
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.styles.zoo import find
 
 FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "STIXGeneral")

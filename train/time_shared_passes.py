@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.frames import to_signed
+from scenivid.pixels import to_signed
 from scenivid.training.losses.adversarial import judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,

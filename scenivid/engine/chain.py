@@ -24,8 +24,8 @@ from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
-from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.styles.engines.graph_style import GraphStyle
 from scenivid.styles.finish_planes import painting_size
 from scenivid.styles.painter import Painter, TensorPainter

@@ -23,7 +23,7 @@ from scenivid.engine.segments.work import Boundary, Work, piece_lengths
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import States, mark_of
 from scenivid.engine.stages import Stopwatch
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import VideoReader

@@ -20,7 +20,7 @@ from scenivid.engine.run import still
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import CheckpointError, ConfigError
-from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.styles.zoo import entries
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from scenivid.cuts import CutDetector, Image, thumbnail
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 
 State = Mapping[str, NDArray[Any]]
 States = tuple[tuple[str, object], ...]

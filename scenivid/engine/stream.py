@@ -22,7 +22,7 @@ from scenivid.engine.chain import Chain
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import InputError
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.open import open_video
 from scenivid.video.reading.images import RATE_HZ

@@ -25,9 +25,9 @@ from scenivid.evaluation.networks import (
     try_load,
 )
 from scenivid.evaluation.results import Row
-from scenivid.frames import to_float
 from scenivid.perception.distances import frechet_distance, kernel_distance
 from scenivid.perception.perceptual import PairDistance
+from scenivid.pixels import to_float
 from scenivid.video.reading.images import frame_paths, read_image
 
 EFFNET_SIDE = 256

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import DataError
-from scenivid.frames import Clip, to_float
+from scenivid.pixels import Clip, to_float
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap

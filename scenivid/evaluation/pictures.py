@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scenivid.evaluation.lockstep import open_together
 from scenivid.evaluation.results import FlickerReport
-from scenivid.frames import to_pixels
+from scenivid.pixels import to_pixels
 
 STRIP_FRAMES = 8
 _CROP_SHARE = (3, 4)  # the crop is a third of the height and a quarter of the width

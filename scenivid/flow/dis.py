@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenivid.flow.filters import luma
-from scenivid.frames import to_pixels
 from scenivid.lazy import torch
+from scenivid.pixels import to_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor

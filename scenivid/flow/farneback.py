@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenivid.frames import to_pixels
+from scenivid.pixels import to_pixels
 
 
 def farneback(first: Tensor, second: Tensor) -> Tensor:

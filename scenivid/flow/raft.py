@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError
 from scenivid.flow.raft_steps import both_ways
-from scenivid.frames import to_signed
+from scenivid.pixels import to_signed
 from scenivid.weights.catalogue import RAFT_LARGE, RAFT_SMALL
 from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state

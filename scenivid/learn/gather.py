@@ -14,7 +14,7 @@ from torch import Tensor
 
 import scenivid
 from scenivid.errors import DataError, InputError
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.log import save_png
 from scenivid.video.open import open_video

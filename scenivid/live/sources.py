@@ -20,7 +20,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.container import DEMUXERS, check_size, decoder_limits, is_pipe, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.open import open_video

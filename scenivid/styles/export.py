@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from scenivid.aside import whole
 from scenivid.errors import CheckpointError, DependencyError, OutputError
-from scenivid.frames import from_signed, to_signed
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.translator import Translator
+from scenivid.pixels import from_signed, to_signed
 from scenivid.styles.onnx_run import open_session
 from scenivid.styles.zoo import find
 

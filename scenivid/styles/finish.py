@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.flow.filters import enlarge, mean3, range3
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.styles.finish_planes import (
     BOOST,
     FOLLOWS,

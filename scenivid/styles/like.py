@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.frames import to_float
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.oklab import rgb_to_oklab
 from scenivid.perception.palette import (
@@ -27,6 +26,7 @@ from scenivid.perception.palette import (
     map_colours,
     palette_of,
 )
+from scenivid.pixels import to_float
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.video.reading.images import read_image
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.styles.onnx_run import OPENING_S, open_session, run_session
 from scenivid.video.reading.images import read_image
 

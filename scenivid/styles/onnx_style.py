@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError
-from scenivid.frames import pad, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
+from scenivid.pixels import pad, unpad
 from scenivid.styles.onnx_bound import TYPES, no_style_wanted, read_style_image, style_inputs
 from scenivid.styles.onnx_options import RANGES, OnnxOptions
 from scenivid.styles.onnx_run import OPENING_S, check_growth, open_session, run_session

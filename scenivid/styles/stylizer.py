@@ -12,7 +12,6 @@ from torch import Tensor
 
 from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
-from scenivid.frames import from_signed, pad, to_signed, unpad
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite
@@ -20,6 +19,7 @@ from scenivid.nets.lite_shape import GENTLEST, PAINTED_AT
 from scenivid.nets.norms import Moments, smooth
 from scenivid.nets.old_lite import OldLite
 from scenivid.nets.translator import Translator
+from scenivid.pixels import from_signed, pad, to_signed, unpad
 from scenivid.styles.layerwise import translate_tiled, translate_whole
 from scenivid.styles.tiling import check_tile, run_tiled
 

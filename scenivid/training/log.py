@@ -12,7 +12,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from scenivid.frames import to_pixels
+from scenivid.pixels import to_pixels
 
 logger = logging.getLogger(__name__)
 

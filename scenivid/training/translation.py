@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.errors import ConfigError
-from scenivid.frames import from_signed, to_signed
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import Distance
+from scenivid.pixels import from_signed, to_signed
 from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,

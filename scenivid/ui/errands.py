@@ -15,7 +15,7 @@ import torch
 
 from scenivid import aside
 from scenivid.errors import ScenividError, one_line
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.progress import Meter, State
 from scenivid.ui.choices import Choices, exact
 from scenivid.ui.stills import picture

@@ -20,7 +20,7 @@ from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.ui.choices import Choices, exact
 from scenivid.ui.place import new_id
 from scenivid.ui.sources import Source

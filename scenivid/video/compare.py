@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid import aside
-from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap

@@ -12,7 +12,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.heif import is_grid

@@ -8,7 +8,7 @@ from scenes import pan
 
 from scenivid.flow import raft
 from scenivid.flow.raft_steps import both_ways
-from scenivid.frames import to_signed
+from scenivid.pixels import to_signed
 
 
 @pytest.mark.parametrize("name", ["raft-small", pytest.param("raft-large", marks=pytest.mark.slow)])

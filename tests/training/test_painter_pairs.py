@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.training.data.samples import Stream
 from scenivid.training.painter.batches import Crops, Degrade, Levels, degraded
 from scenivid.training.painter.pairs import CHUNK, Pairs, PairStore, paint_all

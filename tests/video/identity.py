@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import torch
 
-from scenivid.frames import Clip, to_float, to_pixels
+from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.video.open import open_video
 from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer

@@ -14,7 +14,7 @@ import pytest
 import torch
 from identity import smooth
 
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.writing.writer import WriterSettings, open_writer
 

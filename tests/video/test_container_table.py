@@ -19,7 +19,7 @@ from container_kinds import KINDS, MADE
 from identity import copy, packets
 
 from scenivid.errors import InputError
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.video.info import ColorInfo
 from scenivid.video.open import open_video, probe
 from scenivid.video.tonemap import tonemap

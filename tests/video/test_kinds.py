@@ -18,7 +18,7 @@ from odd_clips import H264, SCENE, encoded, ffmpeg, interlaced, telecined, trans
 from PIL import Image
 
 from scenivid.errors import ConfigError, InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.color import color_info
 from scenivid.video.describe import orientation
 from scenivid.video.heif import is_grid

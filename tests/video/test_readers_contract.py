@@ -19,7 +19,7 @@ from conftest import Shelf
 from make_clips import FRAMES, Made, index_of, picture
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.open import open_video
 from scenivid.video.reading import decord_reader
 from scenivid.video.reading.reader import VideoReader

@@ -15,7 +15,7 @@ from av.stream import Disposition
 from identity import copy, packets, read
 from make_clips import Sound, write_clip
 
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.open import probe
 from scenivid.video.writing.writer import WriterSettings, open_writer
 

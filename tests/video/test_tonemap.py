@@ -10,7 +10,7 @@ import pytest
 import torch
 from identity import read
 
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.open import probe
 from scenivid.video.tonemap import hlg_to_scene, light_to_pq, pq_to_light, roll_off, tonemap

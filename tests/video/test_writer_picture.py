@@ -15,7 +15,7 @@ from identity import copy, difference, read, smooth
 from make_clips import Made
 
 from scenivid.errors import ConfigError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.open import probe
 from scenivid.video.writing.encoders import encoding_for

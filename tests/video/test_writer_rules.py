@@ -16,7 +16,7 @@ from identity import copy, read
 
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError, ScenividError
-from scenivid.frames import Clip
+from scenivid.pixels import Clip
 from scenivid.video.open import probe
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
@@ -215,7 +215,7 @@ LIMITED = """
     import torch
 
     from scenivid.errors import OutputError
-    from scenivid.frames import Clip
+    from scenivid.pixels import Clip
     from scenivid.video.open import probe
     from scenivid.video.writing.writer import WriterSettings, open_writer
 

@@ -22,8 +22,8 @@ from scenivid.engine.bench.yardsticks import Used, Yardstick, ffmpeg_alone, mach
 from scenivid.engine.chain import Chain
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
-from scenivid.frames import Clip, StoredClip
 from scenivid.nets.checkpoint import load_checkpoint
+from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.zoo import find
 from scenivid.video.open import open_video
 from scenivid.video.writing.writer import WriterSettings, open_writer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scenivid.engine.shots import Shots
 from scenivid.errors import InputError
-from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
+from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
 
 if TYPE_CHECKING:
     import torch

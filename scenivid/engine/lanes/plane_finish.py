@@ -11,9 +11,9 @@ import numpy as np
 from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
 from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
-from scenivid.frames import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.ink import LOCAL, TINT, compose
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.styles.finish_planes import GuideStats, LineEnlarger, finish_plane
 from scenivid.temporal.planes import Planes
 

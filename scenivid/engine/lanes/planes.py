@@ -19,8 +19,8 @@ from scenivid.engine.shots import Edges
 from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
-from scenivid.frames import Clip, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.painter import Painter, Picture
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.planes import PlaneMotion, Planes, State

@@ -20,9 +20,9 @@ from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
-from scenivid.frames import Clip, StoredClip, to_float, to_pixels
 from scenivid.ink import compose
 from scenivid.perception.regions import looked_at
+from scenivid.pixels import Clip, StoredClip, to_float, to_pixels
 from scenivid.styles.finish import at_painting_size, finish, finish_line
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.frames import to_float
 from scenivid.perception.distances import frechet_distance, kernel_distance
 from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet

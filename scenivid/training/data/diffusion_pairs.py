@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.training.data.samples import ImageSet
 from scenivid.training.loop import generator
 from scenivid.weights.network import mirrored, offline

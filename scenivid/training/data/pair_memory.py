@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scenivid.aside import whole
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode
 from scenivid.training.data.pair_sources import PairSource
 from scenivid.training.log import save_png

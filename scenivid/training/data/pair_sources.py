@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.frames import to_float
 from scenivid.nets.stylegan2 import Generator, load_generator, mean_style, swap_layers, truncate
+from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.samples import ImageSet, PairSet, find_pairs

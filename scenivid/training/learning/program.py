@@ -22,13 +22,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from scenivid.devices import resolve_device
-from scenivid.frames import to_float
 from scenivid.ink import DEFAULT_INK, inked
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.perception.palette import ToneMap, map_between, map_colours, palette_of
 from scenivid.perception.perceptual import unit_distance
+from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.learning.recipe import Recipe

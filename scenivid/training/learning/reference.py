@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.frames import to_float
 from scenivid.oklab import rgb_to_oklab
 from scenivid.perception.efficientnet import EfficientNetLite0
+from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import Entry
 from scenivid.training.data.memory import MemorySet

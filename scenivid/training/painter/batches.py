@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenivid.frames import to_float
+from scenivid.pixels import to_float
 from scenivid.training.loop import generator
 from scenivid.training.painter.pairs import Pairs
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from scenivid.aside import whole
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.loop import generator
 from scenivid.training.painter.looks import look_named

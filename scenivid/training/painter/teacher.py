@@ -10,10 +10,10 @@ from torch import Tensor
 
 from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError
-from scenivid.frames import pad, unpad
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
+from scenivid.pixels import pad, unpad
 from scenivid.training.painter.painter import Painting
 from scenivid.training.translation import FeatureGenerator
 

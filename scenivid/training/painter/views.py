@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenivid.errors import ConfigError
-from scenivid.frames import to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.training.loop import generator
 
 BORDER = 16

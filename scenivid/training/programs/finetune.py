@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import ConfigError
-from scenivid.frames import to_float, to_signed
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.perception.perceptual import Distance, open_distance
 from scenivid.perception.semantic import EncoderName, SemanticEncoder, open_encoder
+from scenivid.pixels import to_float, to_signed
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet

@@ -22,7 +22,6 @@ from torch.func import functional_call
 
 from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError
-from scenivid.frames import to_float
 from scenivid.ink import inked
 from scenivid.nets.checkpoint import (
     UNKNOWN_LICENCE,
@@ -33,6 +32,7 @@ from scenivid.nets.checkpoint import (
 )
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet

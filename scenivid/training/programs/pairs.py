@@ -24,7 +24,7 @@ from torch import Tensor
 from scenivid.aside import whole
 from scenivid.devices import resolve_device
 from scenivid.errors import DataError
-from scenivid.frames import to_pixels
+from scenivid.pixels import to_pixels
 from scenivid.training.data.diffusion_pairs import blank, check_diffusers, missing_models
 from scenivid.training.data.images import scan
 from scenivid.training.data.pair_memory import RememberedPairs

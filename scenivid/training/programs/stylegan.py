@@ -12,7 +12,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from scenivid.frames import to_float, to_signed
 from scenivid.nets.stylegan2 import (
     Generator,
     StyleGAN2Params,
@@ -22,6 +21,7 @@ from scenivid.nets.stylegan2 import (
 )
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.pixels import to_float, to_signed
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet

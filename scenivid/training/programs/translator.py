@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenivid.frames import to_float
 from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, load_checkpoint, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import open_distance
+from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import (

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip
 from scenivid.video import webp
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large

@@ -26,8 +26,8 @@ import numpy as np
 
 from scenivid.aside import address
 from scenivid.errors import DependencyError, InputError
-from scenivid.frames import Clip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import decord_child
 from scenivid.video.reading.findings import Findings

@@ -14,8 +14,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip
 from scenivid.video.container import check_size, open_container, too_large
 from scenivid.video.describe import describe
 from scenivid.video.heif import Grid, read_grid

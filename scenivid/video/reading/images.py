@@ -16,8 +16,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large
 from scenivid.video.info import ColorInfo, VideoInfo

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, InputError
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.container import check_size, open_container, open_pipe, video_stream
 from scenivid.video.describe import describe
 from scenivid.video.info import VideoInfo

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.container import decoder_limits, open_container
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of, storable, stored_clips_of

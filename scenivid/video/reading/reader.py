@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from scenivid.ahead import ReadAhead
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.findings import Findings
 

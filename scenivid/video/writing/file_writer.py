@@ -15,8 +15,8 @@ from av.video.stream import VideoStream
 
 from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.frames import Clip, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.formats import MATROSKA, Container, video_time_base
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding

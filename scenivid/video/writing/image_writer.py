@@ -10,8 +10,8 @@ import cv2
 
 from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.frames import Clip, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES
 from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags

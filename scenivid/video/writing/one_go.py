@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenivid.frames import Clip, StoredClip
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.writing.picture.pieces import Piece
 
 

@@ -11,8 +11,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, OutputError
-from scenivid.frames import Clip, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video.color import bits
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoders import Encoding

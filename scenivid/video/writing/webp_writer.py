@@ -9,8 +9,8 @@ from types import TracebackType
 
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
-from scenivid.frames import Clip, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, StoredClip
 from scenivid.video import webp
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.image_writer import encoded, left_out

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
-from scenivid.frames import Clip, Layout, StoredClip
 from scenivid.lazy import torch
+from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.video.formats import codec_for, container_for
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.images import SUFFIXES

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from scenivid.frames import Clip, from_signed, pad, to_float, to_pixels, to_signed, unpad
+from scenivid.pixels import Clip, from_signed, pad, to_float, to_pixels, to_signed, unpad
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(torch.uint8, 255), (torch.uint16, 65535)])
