@@ -22,7 +22,7 @@ from scenivid.styles.stylizer import stylizer_for
 pytest.importorskip("openvino")
 ONE = Threads(1, 1, 1)
 SHAPES = (
-    LiteParams(widths=(16, 24, 32), head=8, brush=6),
+    LiteParams(widths=(16, 24, 32), head=8, brush=6, tone=8, dial=True),
     LiteParams(widths=(16, 16, 16), head=8, line=False, middle_dilations=(2, 1, 4)),
     LiteParams(widths=(16, 16, 16), head=16, dial=True, encode_blocks=(2, 0), decode_blocks=(0, 2)),
 )

@@ -8,9 +8,9 @@ paint and letters shine through:
 
     flat = x + cover · (base − x) + colour,   0 ≤ cover ≤ 1
 
-where base is the image under a flat brush (`nets.brush`), or middle grey for networks without one;
-
-and a line field, which `scenivid.ink.compose` draws over the flat colours.
+where base is the image under a flat brush (`nets.brush`), or middle grey for networks without one. A map of
+its own can turn the colour of base into that of paint, whatever lies around: what is so learnt from some
+pictures holds for all. And a line field, which `scenivid.ink.compose` draws over the flat colours.
 
 Convolutions pad with zeros, which costs nothing; so that no border shows, the frame is first extended by
 `BORDER` pixels, whose results are thrown away. A network with a dial can paint less strongly: see `Lite.at`.
@@ -74,6 +74,14 @@ class Lite(nn.Module):
         self.glance = nn.Conv2d(3, params.head, 4, stride=2, padding=1)
         self.cover = nn.Conv2d(params.head, 4, 3, padding=1)
         self.out = nn.Conv2d(params.head, 4 * self.channels, 3, padding=1)
+        if params.tone:
+            self.tone = nn.Sequential(
+                nn.Conv2d(3, params.tone, 2, stride=2),
+                nn.LeakyReLU(SLOPE),
+                nn.Conv2d(params.tone, params.tone, 1),
+                nn.LeakyReLU(SLOPE),
+                nn.Conv2d(params.tone, 4 * self.channels, 1),
+            )
         self._initialise()
         widths = [conv.out_channels for _, conv in self._convolutions()] if params.dial else []
         self.dial_gain = nn.ParameterList(nn.Parameter(zeros(width)) for width in widths)
@@ -139,18 +147,23 @@ class Lite(nn.Module):
         """The convolutions' weights and biases at a strength, by name, with a graph to the dial.
 
         The dial scales and shifts what each channel of each convolution gives, in proportion to 1 − strength;
-        and the last two convolutions, which make what is added to the image, are scaled by the strength.
+        and the last convolutions, which make what is added to the image, are scaled by the strength.
         """
+        last = [self.out, self.cover, *self._tone_ends()]
         restraint, weights = 1 - strength, {}
         dial = zip(self._convolutions(), self.dial_gain, self.dial_shift, strict=True)
         for (name, conv), gain, shift in dial:
-            scale = (1 + restraint * gain) * (strength if conv in (self.out, self.cover) else 1)
+            scale = (1 + restraint * gain) * (strength if conv in last else 1)
             weights[f"{name}.weight"] = conv.weight * scale[:, None, None, None]
             weights[f"{name}.bias"] = conv.bias * scale + restraint * shift
         return weights
 
     def _convolutions(self) -> list[tuple[str, nn.Conv2d]]:
         return [(name, module) for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
+
+    def _tone_ends(self) -> list[nn.Conv2d]:
+        """The last convolution of the map of tones, if there is one."""
+        return [conv for name, conv in self._convolutions() if name.startswith("tone.")][-1:]
 
     def _encode(self, x: Tensor) -> list[Tensor]:
         seen = x.to(self.stem.weight.dtype)
@@ -166,9 +179,11 @@ class Lite(nn.Module):
         y = F.pixel_shuffle(_act(self.up2(y)), 2)
         y = _act(self.head(y) + self.glance(seen))
         cover = F.pixel_shuffle(self.cover(y), 2).float().clamp(0, 1)
-        paint = F.pixel_shuffle(self.out(y), 2).float()
-        x = x.float()
-        base = dabbed(x, self.params.brush) if self.params.brush else 0.5
+        paint, x = self.out(y), x.float()
+        base = dabbed(x, self.params.brush) if self.params.brush else x.new_tensor(0.5)
+        if self.params.tone:
+            paint = paint + self.tone(base.to(paint.dtype))
+        paint = F.pixel_shuffle(paint, 2).float()
         return F.pad(x + cover * (base - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
 
     @no_grad()
@@ -184,6 +199,8 @@ class Lite(nn.Module):
                 module.second.weight.mul_(0.2)
         self.out.weight.mul_(0.002)
         self.cover.weight.mul_(0.02)
+        for shift in self._tone_ends():
+            shift.weight.mul_(0.02)
         assert self.cover.bias is not None
         self.cover.bias.fill_(0.5)
 

@@ -36,6 +36,8 @@ class LiteParams:
     """Channels at 1/2; a multiple of 8."""
     brush: int = 0
     """Radius of the flat brush under the paint, in pixels; 0 is none, and grey in its place."""
+    tone: int = 0
+    """Width of the map from the colour under the flat brush to that of paint; 0 is none. It needs a brush."""
     line: bool = True
     """Whether a line field is given as a fourth channel."""
     dial: bool = False
@@ -50,6 +52,8 @@ class LiteParams:
             raise ConfigError(f"lite: widths {self.widths} and head {self.head} must be multiples of 8")
         if not 0 <= self.brush <= 16:
             raise ConfigError(f"lite: brush must be 0 to 16 pixels, got {self.brush}")
+        if self.tone < 0 or self.tone % 8 or (self.tone and not self.brush):
+            raise ConfigError(f"lite: tone must be a multiple of 8, and needs a brush, got {self.tone}")
         if min(*self.encode_blocks, *self.decode_blocks) < 0 or min(self.middle_dilations, default=1) < 1:
             raise ConfigError("lite: block counts must be at least 0 and dilations at least 1")
 
@@ -60,7 +64,8 @@ def receptive_radius(params: LiteParams) -> int:
     for position in range(MULTIPLE):
         low, high = _reach(params, position)
         farthest = max(farthest, position - low, high - position)
-    return max(farthest, dab_reach(params.brush) if params.brush else 0)
+    flat = dab_reach(params.brush) if params.brush else 0
+    return max(farthest, flat + 1 if params.tone else flat)
 
 
 def _reach(params: LiteParams, position: int) -> tuple[int, int]:

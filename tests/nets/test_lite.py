@@ -14,6 +14,7 @@ from scenivid.styles.tiling import run_tiled
 
 SMALL = LiteParams((16, 16, 16), encode_blocks=(1, 0), middle_dilations=(1, 2), decode_blocks=(1, 0), head=8)
 BRUSHED = replace(SMALL, brush=6)
+TONED = replace(BRUSHED, tone=8)
 
 
 def _loud(params: LiteParams = SMALL) -> Lite:
@@ -55,7 +56,7 @@ def test_where_it_covers_wholly_a_brushed_network_gives_flat_dabs_with_edges() -
     assert (styled[..., 38] - styled[..., 26]).mean() > 0.6
 
 
-@pytest.mark.parametrize("params", [SMALL, BRUSHED], ids=["grey", "brush"])
+@pytest.mark.parametrize("params", [SMALL, BRUSHED, TONED], ids=["grey", "brush", "tone"])
 def test_a_flat_image_has_no_border(params: LiteParams) -> None:
     network = _loud(params)
     with torch.inference_mode():
@@ -66,7 +67,9 @@ def test_a_flat_image_has_no_border(params: LiteParams) -> None:
 
 @pytest.mark.parametrize("axis", [2, 3])
 @pytest.mark.parametrize(
-    "params", [SMALL, BRUSHED, LiteParams((16, 16, 16))], ids=["small", "brush", "default depth"]
+    "params",
+    [SMALL, BRUSHED, TONED, LiteParams((16, 16, 16))],
+    ids=["small", "brush", "tone", "default depth"],
 )
 def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
     network = Lite(params).double().train()  # double and unclamped: no influence is lost to rounding
@@ -85,7 +88,7 @@ def test_the_radius_is_exact(params: LiteParams, axis: int) -> None:
     assert farthest == radius == receptive_radius(params)
 
 
-@pytest.mark.parametrize("params", [SMALL, BRUSHED], ids=["grey", "brush"])
+@pytest.mark.parametrize("params", [SMALL, BRUSHED, TONED], ids=["grey", "brush", "tone"])
 @pytest.mark.parametrize("tile", [64, 100, 160])
 def test_tiles_join_exactly(tile: int, params: LiteParams) -> None:
     network = _loud(params)
@@ -132,7 +135,14 @@ def test_low_precision_adds_to_the_image_in_full_precision() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"widths": (16, 20, 16)}, {"head": 4}, {"widths": (16, 16)}, {"middle_dilations": (0,)}, {"brush": 17}],
+    [
+        {"widths": (16, 20, 16)},
+        {"head": 4},
+        {"widths": (16, 16)},
+        {"middle_dilations": (0,)},
+        {"brush": 17},
+        {"tone": 8},
+    ],
 )
 def test_odd_sizes_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="lite"):

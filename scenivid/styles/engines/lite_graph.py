@@ -38,7 +38,7 @@ class LiteWeights:
         names = [name for name, _, _, _ in _convolutions(self.params)]
         for index, name in enumerate(names):
             gain, shift = self.arrays[f"dial_gain.{index}"], self.arrays[f"dial_shift.{index}"]
-            scale = (1 + restraint * gain) * np.float32(strength if name in ("out", "cover") else 1)
+            scale = (1 + restraint * gain) * np.float32(strength if name in ("out", "cover", "tone.4") else 1)
             fixed[f"{name}.weight"] = self.arrays[f"{name}.weight"] * scale[:, None, None, None]
             fixed[f"{name}.bias"] = self.arrays[f"{name}.bias"] * scale + restraint * shift
         return LiteWeights(self.params, fixed)
@@ -102,9 +102,12 @@ class _Graph:
         y = self._shuffled(self._act(self._conv(y, "up2")))
         y = self._act(op.add(self._conv(y, "head", 1), self._conv(image, "glance", 1)))
         cover = op.clamp(self._shuffled(self._conv(y, "cover", 1)), 0.0, 1.0)
+        paint = self._conv(y, "out", 1)
+        if params.tone:
+            tone = self._act(self._conv(self._act(self._conv(base, "tone.0")), "tone.2"))
+            paint = op.add(paint, self._conv(tone, "tone.4"))
         base = self._number(0.5) if base is None else base
         flat = op.add(image, op.multiply(cover, op.subtract(base, image)))
-        paint = self._conv(y, "out", 1)
         if not params.line:
             return [op.clamp(op.add(flat, self._shuffled(paint)), 0.0, 1.0)]
         lengths, axis = op.constant(np.array([12, 4], np.int64)), op.constant(np.int64(1))
@@ -152,6 +155,12 @@ def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, i
         parts = [f"{name}.{index}.{part}" for index in range(count) for part in ("first", "second")]
         return [(part, (width, width), 3, 1) for part in parts]
 
+    channels = 16 if params.line else 12
+    tone = [
+        ("tone.0", (params.tone, 3), 2, 2),
+        ("tone.2", (params.tone, params.tone), 1, 1),
+        ("tone.4", (channels, params.tone), 1, 1),
+    ]
     return [
         ("stem", (quarter, 3), 8, 4),
         *blocks("encode4", quarter, params.encode_blocks[0]),
@@ -167,7 +176,8 @@ def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, i
         ("head", (head, head), 3, 1),
         ("glance", (head, 3), 4, 2),
         ("cover", (4, head), 3, 1),
-        ("out", (16 if params.line else 12, head), 3, 1),
+        ("out", (channels, head), 3, 1),
+        *(tone if params.tone else []),
     ]
 
 

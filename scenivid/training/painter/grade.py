@@ -25,6 +25,8 @@ def grade(lab: Tensor, look: Look, k: float) -> Tensor:
     light = torch.lerp(_light(lab[:, :1], azure, look, k), lab[:, :1], 0.7 * rise(c, 0.1, 0.2))
     gain = 1 + (look.chroma - 1) * rich + look.hues * (0.22 * green + 0.4 * azure)
     gain = gain + look.vivid * rich * (1 - rise(c, 0.05, 0.13))
+    # Near black there is hardly a colour to raise: what is raised there glows like a lamp.
+    gain = 1 + (gain - 1) * (0.2 + 0.8 * rise(lab[:, :1], 0.12, 0.4))
     # c → limit·tanh(c·gain / limit), but hardly below what it was.
     gain = gain * (light.clamp(min=0.05) / lab[:, :1].clamp(min=0.05)).clamp(1, 1.6) ** 0.7
     richer = torch.maximum(look.limit * torch.tanh(c * gain / look.limit), 0.88 * c)

@@ -64,15 +64,15 @@ class Look:
 
 LOOKS = {
     "aozora": Look(
-        brush=7.0, fine=2.6, keep=0.75, melt=0.06, passes=4, steps=7, cel=0.9, dabs=0.95,
-        line=1.0, faint=0.045, full=0.20, ink=0.6, sky=1.0,
-        lift=0.42, air=0.16, contrast=1.2, chroma=1.4, vivid=0.5, limit=0.24, hues=1.0,
+        brush=7.5, fine=2.7, keep=0.75, melt=0.065, passes=4, steps=6.5, cel=0.95, dabs=0.95,
+        line=1.1, faint=0.04, full=0.15, ink=0.75, sky=1.0,
+        lift=0.55, air=0.24, contrast=1.2, chroma=1.45, vivid=0.9, limit=0.26, hues=1.0,
         shadow=(0.010, -0.034), light=(0.003, 0.014), glow=0.15,
     ),
     "cel": Look(
         brush=6.0, fine=2.0, keep=0.75, melt=0.09, passes=4, steps=4.5, cel=1.0, dabs=0.85,
         line=1.15, faint=0.05, full=0.16, ink=1.0, sky=1.0,
-        lift=0.42, air=0.15, contrast=1.15, chroma=1.2, vivid=0.4, limit=0.21, hues=1.0,
+        lift=0.52, air=0.22, contrast=1.15, chroma=1.3, vivid=0.75, limit=0.23, hues=1.0,
         shadow=(0.010, -0.030), light=(0.003, 0.010), glow=0.0,
     ),
     "gouache": Look(

@@ -40,8 +40,10 @@ class PairSettings:
     """Light: gamma is exp(±this), in half of the views."""
     dim: float = 0.08
     """Share of views in the dark: a quarter to half of the light."""
-    saturation: tuple[float, ...] = (0.4, 1.4)
-    """Colour: in a third of the views."""
+    saturation: tuple[float, ...] = (0.4, 1.9)
+    """Colour: in 45 % of the views."""
+    turn: float = 30.0
+    """Degrees by which hues are turned at most, in a quarter of the views: flowers have them all."""
     grey: float = 0.03
     """Share of views without colour."""
     lettering: float = 0.06
@@ -65,7 +67,7 @@ def view(photo: NDArray[np.uint8], settings: PairSettings, seed: int, number: in
     Returns:
         uint8 [3, S, S], S = size + 2 · BORDER.
     """
-    draws = torch.rand(18, generator=generator(seed, 31, number, index)).tolist()
+    draws = torch.rand(20, generator=generator(seed, 31, number, index)).tolist()
     size = settings.size + 2 * BORDER
     height, width = photo.shape[:2]
     low, high = (math.log(side) for side in settings.short_side)
@@ -90,13 +92,24 @@ def _light(image: Tensor, draws: Sequence[float], settings: PairSettings) -> Ten
     grey = image.mean(1, keepdim=True)
     if draws[2] < settings.grey:
         return grey.expand(-1, 3, -1, -1)
-    if draws[2] < settings.grey + 1 / 3:
+    if draws[2] < settings.grey + 0.45:
         low, high = settings.saturation
         image = grey + (low + (high - low) * draws[3]) * (image - grey)
+    if draws[15] < 0.25:
+        image = _turned(image, settings.turn * (2 * draws[16] - 1))
     if draws[4] < 0.3:
         warmth = 0.16 * (draws[5] - 0.5)
         image = image * torch.tensor([1 + warmth, 1.0, 1 - warmth])[:, None, None]
     return image.clamp(0, 1)
+
+
+def _turned(image: Tensor, degrees: float) -> Tensor:
+    """Colours turned around the grey axis."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)) / math.sqrt(3)
+    third = (1 - cosine) / 3
+    rows = torch.tensor([cosine + third, third - sine, third + sine])
+    matrix = torch.stack([rows, rows.roll(1), rows.roll(2)])
+    return torch.einsum("rc,nchw->nrhw", matrix, image)
 
 
 def _letter(pixels: Tensor, draws: Sequence[float]) -> Tensor:

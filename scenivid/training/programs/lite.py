@@ -325,9 +325,13 @@ class LiteProgram:
 
 
 def _start(net: Lite, path: Path) -> None:
-    """Weights of a lite style; `net`'s dial stays as it is if the style has none, and the other way round."""
-    dial = {name: value for name, value in net.state_dict().items() if name.startswith("dial_")}
+    """Weights of a lite style; `net`'s dial stays as it is if the style has none, and the other way round.
+
+    A map of tones that the style hasn't got begins anew.
+    """
+    own = net.state_dict().items()
+    kept = {name: value for name, value in own if name.startswith(("dial_", "tone."))}
     held = load_checkpoint(path)[0]
     if isinstance(held, Lite) and not net.params.dial:
         held = held.at(1.0)
-    load_strictly(net, dial | held.state_dict(), str(path))
+    load_strictly(net, kept | held.state_dict(), str(path))
