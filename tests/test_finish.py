@@ -88,11 +88,11 @@ def test_flat_paint_stays_flat_over_a_noisy_source() -> None:
 
 def test_shrunk_again_it_is_the_painting() -> None:
     full = _scene(240, 360)
-    for factor in (2, 3, 4):
+    for factor, most in ((2, 1.0), (3, 1.0), (4, 2.0)):
         small = _small(full, factor)
         painted = _painted(small)
         back = _small(finish(painted, luma(small), luma(full)), factor)
-        assert (back - painted).abs().mean() < 1 / 255
+        assert (back - painted).abs().mean() < most / 255
 
 
 def test_the_fast_way_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,8 @@ def test_the_fast_way_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     painted = _painted(small)
     gain, base = room._fit(painted, luma(small))
     size = (90, 162)
-    wanted = (room.enlarge(gain, size) * luma(full) + room.enlarge(base, size)).clamp(0, 1)
+    large = room.enlarge(gain, size) * luma(full) + room.enlarge(base, size)
+    wanted = room._crispened(large, planes.reach(2)).clamp(0, 1)
     assert (finish(painted, luma(small), luma(full)) - wanted).abs().max() < 0.5 / 255
 
 
@@ -114,7 +115,7 @@ def test_bytes_of_limited_range_give_the_same_picture() -> None:
     source = np.empty_like(limited)
     colour.to_bytes(full, colour.LUMA, source)
     finish_plane(painted, GuideStats(guide), source, limited, colour.LUMA, colour.LUMA)
-    assert np.abs(colour.to_values(limited, colour.LUMA) - floats.clip(-0.05, 1.05)).max() < 2.5 / 219
+    assert np.abs(colour.to_values(limited, colour.LUMA) - floats.clip(-0.05, 1.05)).max() < 3 / 219
 
 
 def test_a_line_keeps_its_darkness_and_gets_no_wider() -> None:

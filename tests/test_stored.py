@@ -147,7 +147,7 @@ def test_painting_stored_frames_is_painting_rgb(
         else:
             assert all(isinstance(clip, StoredClip) and clip.layout == layout for clip in done)
             pictures.append(torch.cat([_rgb(clip) * 255 for clip in done if isinstance(clip, StoredClip)]))
-    assert (pictures[0] - pictures[1]).abs().mean() < 1.5
+    assert (pictures[0] - pictures[1]).abs().mean() < 1.7  # edges of half-size chroma are crisp twice as far
 
 
 def test_lines_on_stored_bytes_are_the_lines_of_the_formula() -> None:

@@ -180,9 +180,10 @@ class Lite(nn.Module):
         y = _act(self.head(y) + self.glance(seen))
         cover = F.pixel_shuffle(self.cover(y), 2).float().clamp(0, 1)
         paint, x = self.out(y), x.float()
-        base = dabbed(x, self.params.brush) if self.params.brush else x.new_tensor(0.5)
-        if self.params.tone:
-            paint = paint + self.tone(base.to(paint.dtype))
+        base: Tensor | float = 0.5
+        if self.params.brush:
+            base = dabbed(x, self.params.brush)
+            paint = paint + self.tone(base.to(paint.dtype)) if self.params.tone else paint
         paint = F.pixel_shuffle(paint, 2).float()
         return F.pad(x + cover * (base - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
 

@@ -8,9 +8,13 @@ Where the painting follows the source, g is its contrast over the source's (loca
 He et al. 2013; fast form He & Sun 2015), a little more to make up for what U wears off; there the full-size
 source's own edge appears, and if S holds nothing new, out = U(p'). Where the brush flattened something or set
 an edge of its own, g falls to 0 and p' is p with its edges steepened, held between the neighbours: no halos.
+At last every edge is made as narrow as a painting at full size has it: with the least and the most of the
+pixels within r, three quarters of the enlargement, around each,
 
-Cost on the CPU: some 30 passes over the small plane, a dozen of them filters, and four at full size,
-all linear in pixels: about as much as decoding.
+    out ← clamp(out + 0.8·(out − (least + most) / 2), least, most)
+
+Cost on the CPU: some 30 passes over the small plane, a dozen of them filters, and ten at full size, six of
+them on bytes, all linear in pixels: about as much as decoding.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from scenivid.flow.filters import enlarge, mean3, range3
 from scenivid.pixels import to_float
 from scenivid.styles.finish_planes import (
     BOOST,
+    CRISP,
     FOLLOWS,
     LARGE,
     MOST,
@@ -33,6 +38,7 @@ from scenivid.styles.finish_planes import (
     WINDOW,
     GuideStats,
     finish_plane,
+    reach,
 )
 
 
@@ -69,7 +75,9 @@ def finish(painted: Tensor, guide: Tensor, full: Tensor) -> Tensor:
     if painted.device.type != "cpu":
         gain, base = _fit(painted.float(), guide.float())
         size = (full.shape[-2], full.shape[-1])
-        return (enlarge(gain, size) * full + enlarge(base, size)).clamp(0, 1)
+        return _crispened(
+            (enlarge(gain, size) * full + enlarge(base, size)).clamp(0, 1), size[0] / guide.shape[-2]
+        )
     out = np.empty((*painted.shape[:2], *full.shape[-2:]), np.float32)
     for n, channels in enumerate(painted.float().numpy()):
         stats = GuideStats(guide[n, 0].float().contiguous().numpy())
@@ -120,6 +128,14 @@ def _steepened(image: Tensor, share: float) -> Tensor:
     return torch.minimum(torch.maximum(image + share * (image - mean3(image)), least), most)
 
 
+def _crispened(image: Tensor, reach: int) -> Tensor:
+    """Narrow edges within the range of each pixel's neighbours, [N, C, H, W]."""
+    least, most = image, image
+    for _ in range(reach):
+        least, most = range3(least)[0], range3(most)[1]
+    return torch.minimum(torch.maximum(image + CRISP * (image - 0.5 * (least + most)), least), most)
+
+
 def _mean5(image: Tensor) -> Tensor:
-    reach = WINDOW // 2
-    return F.avg_pool2d(F.pad(image, (reach,) * 4, mode="replicate"), WINDOW, 1)
+    around = WINDOW // 2
+    return F.avg_pool2d(F.pad(image, (around,) * 4, mode="replicate"), WINDOW, 1)
