@@ -75,9 +75,8 @@ def finish(painted: Tensor, guide: Tensor, full: Tensor) -> Tensor:
     if painted.device.type != "cpu":
         gain, base = _fit(painted.float(), guide.float())
         size = (full.shape[-2], full.shape[-1])
-        return _crispened(
-            (enlarge(gain, size) * full + enlarge(base, size)).clamp(0, 1), size[0] / guide.shape[-2]
-        )
+        large = enlarge(gain, size) * full + enlarge(base, size)
+        return _crispened(large, reach(size[0] / guide.shape[-2])).clamp(0, 1)
     out = np.empty((*painted.shape[:2], *full.shape[-2:]), np.float32)
     for n, channels in enumerate(painted.float().numpy()):
         stats = GuideStats(guide[n, 0].float().contiguous().numpy())

@@ -126,7 +126,7 @@ def finish_plane(
 
 
 def reach(times: float) -> int:
-    """How far `finish` looks around a pixel for the two sides of an edge after so much enlargement, in pixels."""
+    """How far `finish` looks around a pixel for the sides of an edge after so much enlargement, in pixels."""
     share, most = AROUND
     return min(most, max(1, round(share * times)))
 
