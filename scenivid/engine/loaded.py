@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from scenivid.styles.stylizer import Stylizer
 
 T = TypeVar("T")
-_MOST = 4
 
 
 class Loaded:
     """What was loaded last; for one run at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 4) -> None:
+        """`most`: things that are kept."""
+        self._most = most
         self._kept: dict[tuple[object, ...], object] = {}
 
     def graph(self, settings: StylizeSettings) -> GraphStyle | None:
@@ -36,7 +37,7 @@ class Loaded:
             return None  # `style` says what is wrong with it
         if path is None or path.suffix != ".safetensors" or settings.engine not in ("auto", "openvino"):
             return None
-        key = ("graph", settings.style, settings.precision, settings.strength)
+        key = ("graph", path, path.stat().st_mtime_ns, settings.precision, settings.strength)
         return self._once(key, lambda: graph_style(path, settings.precision, settings.strength))
 
     def painter(
@@ -55,9 +56,9 @@ class Loaded:
         from scenivid.styles.zoo import load_style
 
         key = (settings.style, str(device), settings.precision, settings.strength, settings.onnx)
-        pictures = (settings.style_image, settings.style_predictor)
+        files = (find_here(settings.style), settings.style_image, settings.style_predictor)
         return self._once(
-            (*key, *pictures, *(path and path.is_file() and path.stat().st_mtime_ns for path in pictures)),
+            (*key, *files, *(path and path.is_file() and path.stat().st_mtime_ns for path in files)),
             lambda: load_style(
                 settings.style,
                 device,
@@ -81,7 +82,7 @@ class Loaded:
 
     def _once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
         if key not in self._kept:
-            while len(self._kept) >= _MOST:
+            while len(self._kept) >= self._most:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = make()
         return cast(T, self._kept[key])

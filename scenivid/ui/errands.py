@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 
 from scenivid import aside
 from scenivid.errors import ScenividError, one_line
+from scenivid.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.progress import Meter, State
 from scenivid.ui.choices import Choices, exact

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +99,10 @@ def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
         raise _missing(exc) from exc
     home = settings.home or state_dir() / "ui"
     folders = resolved(settings.folders)
-    with open_studio(home, folders, settings.at_once, settings.device) as studio:
+    with (
+        open_studio(home, folders, settings.at_once, settings.device) as studio,
+        _beside(studio.stills.warm_up),
+    ):
         config = uvicorn.Config(
             build_app(studio, settings),
             settings.host,
@@ -115,6 +120,17 @@ def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
             socket.listen()  # who comes before the server has begun waits for it
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
             uvicorn.Server(config).run(sockets=[socket])
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread of its own meanwhile."""
+    thread = threading.Thread(target=work, name="scenivid-beside")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _missing(exc: ImportError) -> DependencyError:

@@ -62,8 +62,7 @@ class Sources:
         """
         path = self._uploaded(user, name) if name.startswith(UPLOAD) else self._named(name)
         try:
-            state = path.stat()
-            info = _probed(path, state.st_mtime_ns, state.st_size)
+            info = probed(path)
         except FileNotFoundError as exc:
             raise InputError(f"{path.name} is gone") from exc
         except InputError as exc:
@@ -124,9 +123,19 @@ class Sources:
         return path
 
 
+def probed(path: Path) -> VideoInfo:
+    """What `probe` says, asked once as long as the file is the same: every move of a dial asks.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        InputError: neither a video nor a picture.
+    """
+    state = path.stat()
+    return _probed(path, state.st_mtime_ns, state.st_size)
+
+
 @lru_cache(maxsize=64)
 def _probed(path: Path, changed_ns: int, size: int) -> VideoInfo:
-    """What `probe` says, as long as the file is the same: every move of a dial asks."""
     return probe(path)
 
 

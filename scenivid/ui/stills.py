@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import torch
 from PIL import Image
 
 from scenivid.cores import set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
+from scenivid.engine.loaded import Loaded
 from scenivid.engine.stages import Stopwatch
-from scenivid.errors import InputError
+from scenivid.errors import InputError, ScenividError
+from scenivid.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.ui.choices import Choices, exact
 from scenivid.ui.place import new_id
-from scenivid.ui.sources import Source
+from scenivid.ui.sources import Source, probed
+from scenivid.video.glance import glance
+from scenivid.video.info import VideoInfo
 from scenivid.video.open import Looked, look_into, open_again, open_video
 from scenivid.video.tonemap import tonemap
 
 LONG_SIDE = 1280
 """Of a preview, in pixels."""
+_PAINTED_LONG_SIDE = 1920
+"""Of what is painted for a preview and then made smaller, at most: where finer strokes are asked for."""
 THUMBNAIL_SHORT_SIDE = 216
-_FRAMES, _PICTURES = 12, 96
+_FRAMES, _PICTURES, _STYLES = 12, 96, 16
 """How many are kept."""
 _K = TypeVar("_K", bound=Hashable)
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,16 @@ class Still:
 
 
 class Stills:
-    """Makes stills, one at a time, and remembers the last ones. From any thread."""
+    """Makes stills, one at a time, and remembers the last ones. From any thread.
+
+    Somebody waits for each: styles stay loaded, and thumbnails let larger ones go first.
+    """
 
     def __init__(self, device: str = "auto") -> None:
         self._device = device
-        self._painting = threading.Lock()
+        self._turn = threading.Condition()
+        self._painting, self._waiting = False, 0
+        self._loaded = Loaded(_STYLES)
         self._frames: OrderedDict[Hashable, Clip] = OrderedDict()
         self._made: OrderedDict[tuple[Hashable, ...], Still] = OrderedDict()
 
@@ -79,24 +93,49 @@ class Stills:
         """
         look = replace(choices, consistency=0.0, start=None, duration=None, format=None)
         state = source.path.stat()
-        frame_key = (source.path, state.st_mtime_ns, state.st_size, round(at, 3))
+        long_side = _painted_at(source, choices.paint)
+        frame_key = (source.path, state.st_mtime_ns, state.st_size, round(at, 3), long_side)
 
         def make() -> Still:
-            clip = _remember(self._frames, frame_key, lambda: _frame(source, at), _FRAMES)
+            clip = _remember(self._frames, frame_key, lambda: _frame(source, at, long_side), _FRAMES)
             return self._paint(_small(clip) if thumbnail else clip, look)
 
-        with self._painting:
+        with self._alone(thumbnail):
             return _remember(self._made, (user, frame_key, look, thumbnail), make, _PICTURES)
 
+    def warm_up(self) -> None:
+        """Load what the first still needs, while somebody still chooses a file."""
+        try:
+            with self._alone(thumbnail=True):
+                self._paint(Clip(torch.zeros(1, 3, 96, 160, dtype=torch.uint8), (Fraction(0),)), Choices())
+        except ScenividError as exc:  # whoever asks for a still is told
+            _log.info("no still can be made: %s", exc)
+
+    @contextmanager
+    def _alone(self, thumbnail: bool) -> Iterator[None]:
+        with self._turn:
+            self._waiting += not thumbnail
+            self._turn.wait_for(lambda: not self._painting and not (thumbnail and self._waiting))
+            self._waiting -= not thumbnail
+            self._painting = True
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._painting = False
+                self._turn.notify_all()
+
     def _paint(self, clip: Clip, choices: Choices) -> Still:
-        settings = replace(choices.settings(self._device), engine="torch")  # others take seconds to begin
+        settings = replace(choices.settings(self._device), engine="torch")  # others take longer to begin
         height, width = clip.pixels.shape[-2:]
         device = resolve_device(settings.device)
-        chain = Chain.build(settings, device, None, (height, width), torch.uint8, [])
+        chain = Chain.build(settings, device, None, (height, width), torch.uint8, [], loaded=self._loaded)
         with set_up(chain.threads), chain.running(chain.parts([clip]), Stopwatch()) as results:
             (after,) = [part.source for part in results]
         assert isinstance(after, Clip)
-        return Still(_jpeg(clip), _jpeg(after), width, height, new_id())
+        before, after = _fitted(clip, LONG_SIDE), _fitted(after, LONG_SIDE)
+        height, width = after.pixels.shape[-2:]
+        return Still(_jpeg(before), _jpeg(after), width, height, new_id())
 
 
 def picture(path: Path) -> bytes:
@@ -119,31 +158,46 @@ def _remember(kept: OrderedDict[_K, _T], key: _K, make: Callable[[], _T], most: 
     return kept[key]
 
 
+def _painted_at(source: Source, paint: int | str) -> int:
+    """Longer side, in pixels, of the frame that is painted: strokes are then as large as in the result."""
+    long, short = max(source.width, source.height), min(source.width, source.height)
+    wanted = short if paint == "full" else min(paint, short) if isinstance(paint, int) else 0
+    return max(LONG_SIDE, min(_PAINTED_LONG_SIDE, round(long * wanted / short)))
+
+
 @lru_cache(maxsize=8)
 def _looked(path: Path, changed_ns: int, size: int) -> Looked | None:
     """The frame times of a long video: to read them takes longer than to read one frame."""
     return look_into(path)
 
 
-def _frame(source: Source, at: float) -> Clip:
-    """One frame, 8 bits, no larger than a preview."""
+def _frame(source: Source, at: float, long_side: int) -> Clip:
+    """One frame, 8 bits, no larger than that."""
+    last = max(0.0, (source.duration or 0.0) - 1 / max(source.rate_hz, 1.0))
+    begin = exact(min(at, last)) or Fraction(0)
+    info = probed(source.path)
+    clip = glance(info, begin)
+    if clip is None:
+        clip, info = _read(source, begin, last)
+    return _fitted(tonemap(clip, info) if info.color.hdr else clip, long_side)
+
+
+def _read(source: Source, begin: Fraction, last: float) -> tuple[Clip, VideoInfo]:
+    """The frame as a run reads it."""
     state = source.path.stat()
     known = _looked(source.path, state.st_mtime_ns, state.st_size)
-    last = max(0.0, (source.duration or 0.0) - 1 / max(source.rate_hz, 1.0))
-    for start in (min(at, last), max(0.0, last - 1.0), 0.0):  # what the header says of the end may be wrong
+    for start in (begin, exact(max(0.0, last - 1.0)), None):  # what the header says of the end may be wrong
         try:
-            begin = exact(start)
-            with open_again(known, begin) if known else open_video(source.path, start=begin) as reader:
-                clip = next(iter(reader.clips(1)))
-                return _fitted(tonemap(clip, reader.info) if reader.info.color.hdr else clip)
+            with open_again(known, start) if known else open_video(source.path, start=start) as reader:
+                return next(iter(reader.clips(1))), reader.info
         except InputError:
-            if start == 0.0:
+            if start is None:
                 raise
-    raise InputError(f"{source.title}: no frame can be read")
+    raise AssertionError("the last one returns or raises")
 
 
-def _fitted(clip: Clip) -> Clip:
-    return _resized(clip, LONG_SIDE / max(clip.pixels.shape[-2:]))
+def _fitted(clip: Clip, long_side: int) -> Clip:
+    return _resized(clip, long_side / max(clip.pixels.shape[-2:]))
 
 
 def _small(clip: Clip) -> Clip:
