@@ -43,8 +43,8 @@ _HUGE = 2**63 - 1
 _TINY = 1e-12
 _COUNTS = (
     "accumulate batch calibration_pairs candidates critic crop direction_images discriminator_layers "
-    "discriminator_width epochs height images log_every patches path_every perceptual_crops places r1_every "
-    "side size steps style_dim twins updates views width"
+    "discriminator_width epochs features_side height images log_every patches path_every perceptual_crops "
+    "places r1_every side size steps style_dim twins updates views width"
 )
 _NATURALS = (
     "adversarial_from balance_from every frozen_d_layers reach sample_every swap_below trained_blocks warmup"

@@ -19,6 +19,7 @@ from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.perception.perceptual import Distance
 from scenivid.pixels import from_signed, to_signed
+from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
@@ -51,6 +52,8 @@ class Weights:
     """Perceptual distance of G(x) to x; the paper: 0.2 where the anime data is poor."""
     temporal: float = 0.0
     """Steadiness under synthetic motion. Ours."""
+    features: float = 0.0
+    """A second discriminator of unpaired images, on frozen features (Projected GAN). Ours."""
     range: float = 1.0
     """How far outputs lie outside [0, 1]; the translator's never do. Ours."""
 
@@ -97,6 +100,8 @@ class Networks:
     d_pair: nn.Module | None
     heads: nn.Module | None
     heads_pair: nn.Module | None
+    critic: nn.Module | None = None
+    """A FeatureCritic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +169,7 @@ def translate(g: nn.Module, batch: Batch, weights: Weights) -> Translations:
 
 
 def discriminator_losses(nets: Networks, batch: Batch, made: Translations) -> dict[str, Tensor]:
-    """½ (fake + real) of D on unpaired images and of D_p on cat(photo, painting)."""
+    """½ (fake + real) of D and the critic on unpaired images, of D_p on cat(photo, painting)."""
     losses = {}
     if nets.d is not None:
         losses["d"] = _critic_loss(nets.d, made.photo.detach(), batch.painting)
@@ -172,6 +177,8 @@ def discriminator_losses(nets: Networks, batch: Batch, made: Translations) -> di
         source, target = batch.pair
         fake, real = torch.cat([source, made.pair.detach()], 1), torch.cat([source, target], 1)
         losses["d_pair"] = _critic_loss(nets.d_pair, fake, real)
+    if nets.critic is not None:
+        losses["critic"] = nets.critic(made.photo.detach(), batch.painting)
     return losses
 
 
@@ -196,6 +203,10 @@ def generator_losses(
     if nets.d_pair is not None and batch.pair is not None and made.pair is not None:
         both = to_signed(torch.cat([batch.pair[0], made.pair], 1))
         losses["pair_gan"] = lsgan(judge(critics(nets.d_pair), both), real=True)
+    if nets.critic is not None:
+        critic = critics(nets.critic)
+        assert isinstance(critic, FeatureCritic)
+        losses["features"] = critic.blame(made.photo)
     losses |= _contrast_losses(nets, batch, made, weights, contrast, moment)
     if batch.pair is not None and made.pair is not None and weights.pair_l1:
         losses["pair_l1"] = F.l1_loss(made.pair.float(), batch.pair[1])
@@ -218,6 +229,7 @@ def term_weights(weights: Weights, moment: Moment) -> dict[str, float]:
     style = weights.style_nce**2 if moment.double_style_nce else weights.style_nce
     return {
         "gan": weights.gan,
+        "features": weights.features,
         "hdce": half * weights.hdce,
         "hdce_identity": half * weights.hdce,
         "src": weights.src,

@@ -23,7 +23,7 @@ from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
 from scenivid.perception.perceptual import Distance, open_distance
 from scenivid.perception.semantic import EncoderName, SemanticEncoder, open_encoder
-from scenivid.pixels import to_float, to_signed
+from scenivid.pixels import from_signed, to_float, to_signed
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet
@@ -39,7 +39,7 @@ from scenivid.training.losses.semantic import (
     patch_contrast,
 )
 from scenivid.training.plan import Needed, ask_for, look_for, name_missing
-from scenivid.training.programs.stylegan import open_images, open_realism, open_stream, plan
+from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import RealismSettings
@@ -148,6 +148,7 @@ def run(
     augment = Augment(source.params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
     images = open_images(recipe.images, augment, recipe.run.seed, recipe.in_memory)
     logger.info("%d images in %s", len(images), recipe.images)
+    torch.manual_seed(recipe.run.seed)
     program = FinetuneProgram(recipe, source, discriminator, images, open_world())
     return train_and_save(program, program.gan, recipe, out, minutes, progress)
 
@@ -176,7 +177,8 @@ class FinetuneProgram:
     ) -> None:
         self.recipe, self.images, self.device = recipe, images, world.device
         self.source = source.to(self.device).eval().requires_grad_(False)
-        self.gan = Gan(copy.deepcopy(source), d, recipe.gan, recipe.run.seed, world)
+        critic = open_critic(images, recipe.gan, world)
+        self.gan = Gan(copy.deepcopy(source), d, recipe.gan, recipe.run.seed, world, critic)
         self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
         self.constraint = self._open_constraint() if recipe.constraints.active else None
         self.realism = open_realism(images, recipe.realism, world)
@@ -201,7 +203,7 @@ class FinetuneProgram:
                 partner = self.source(w, noise)
             rng = generator(self.recipe.run.seed, 7, index, device=self.device)
             boxes = draw_boxes(self.recipe.constraints.patches, rng)
-            return self.constraint(_unit(partner), _unit(images), boxes)
+            return self.constraint(from_signed(partner), from_signed(images), boxes)
 
         return logged | self.gan.joint(losses | self.gan.generator_step(index, constrain))
 
@@ -280,8 +282,3 @@ def semantic_losses(
     if settings.patch:
         losses["patch"] = settings.patch * patch_contrast(encoder, x, y, boxes)
     return losses
-
-
-def _unit(images: Tensor) -> Tensor:
-    """About [-1, 1] to about [0, 1]; not clamped, or gradients would stop at the borders."""
-    return images / 2 + 0.5

@@ -26,6 +26,7 @@ from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet, Stream
+from scenivid.training.feature_critic import EXAMPLES, LEFT_OUT, FeatureCritic
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
 from scenivid.training.memory_estimate import estimate, peak_bytes
@@ -36,6 +37,7 @@ from scenivid.training.stylegan.realism import Realism, RealismSettings
 from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
+_FAR = 10**9  # item numbers that no training reaches
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class StyleGanProgram:
         world: World,
     ) -> None:
         self.recipe, self.images, self.device = recipe, images, world.device
-        self.gan = Gan(g, d, recipe.gan, recipe.run.seed, world)
+        self.gan = Gan(g, d, recipe.gan, recipe.run.seed, world, open_critic(images, recipe.gan, world))
         self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
         self.realism = open_realism(images, recipe.realism, world)
 
@@ -141,12 +143,20 @@ def open_stream(images: ImageSet | MemorySet, batch: int, workers: int, world: W
     return Stream({"image": images}, batch, workers, rank=world.rank, world=world.size)
 
 
+def open_critic(images: ImageSet | MemorySet, settings: GanSettings, world: World) -> FeatureCritic | None:
+    """The second discriminator, scaled by crops that training doesn't draw."""
+    if not settings.features:
+        return None
+    examples = torch.stack([to_float(images[_FAR + i]) for i in range(EXAMPLES)]).to(world.device)
+    critic = FeatureCritic(load_efficientnet(world.device), examples, settings.features_side)
+    return critic.to(world.device)
+
+
 def open_realism(images: ImageSet | MemorySet, settings: RealismSettings, world: World) -> Realism | None:
     """FD-EffNet against crops of `images` that training doesn't draw; None where another process takes it."""
     if not settings.every or world.rank:
         return None
-    far = 10**9  # item numbers that no training reaches
-    real = torch.stack([to_float(images[far + i]) for i in range(settings.images)])
+    real = torch.stack([to_float(images[_FAR + i]) for i in range(settings.images)])
     return Realism(real.to(world.device), load_efficientnet(world.device), settings)
 
 
@@ -156,6 +166,7 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
         parts = {"generator": Generator(params), "discriminator": Discriminator(params)}
     return estimate(parts, peak_bytes(lambda: _rehearse(params, gan))) + (
         f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
+        + (LEFT_OUT if gan.features else "")
     )
 
 
@@ -172,8 +183,8 @@ def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
 
 def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
     """One step with all that it keeps in memory, regularisers included, for `memory_estimate.peak_bytes`."""
-    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
     real = torch.empty(settings.batch, 3, params.size, params.size)
+    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
     for _ in range(2):
         gan.discriminator_step(real, 0)
         gan.generator_step(0)

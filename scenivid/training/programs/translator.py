@@ -22,9 +22,11 @@ from torch import Tensor
 from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, load_checkpoint, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
+from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.perception.perceptual import open_distance
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
+from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.log import grid
 from scenivid.training.loop import (
     Progress,
@@ -56,6 +58,7 @@ from scenivid.weights.catalogue import VGG16, VGG19
 logger = logging.getLogger(__name__)
 STYLE = "style.safetensors"
 _PREVIEWS = 4
+_CRITICS = ("d", "d_pair", "critic")
 _FAR = 10**9  # item numbers that no training reaches
 
 
@@ -129,6 +132,11 @@ class TranslatorProgram:
             endless, recipe.batch * recipe.accumulate, recipe.workers, rank=rank, world=world
         )
         self.parts = build(recipe, supervised="pair" in sets)
+        if recipe.weights.features:
+            paintings = [to_float(_image(sets["painting"][_FAR + i])) for i in range(EXAMPLES)]
+            eye = load_efficientnet(self.device)
+            shown = torch.stack(paintings).to(self.device)
+            self.parts["critic"] = FeatureCritic(eye, shown, recipe.features_side)
         for module in self.parts.values():
             laid_out(module, self.device)
         self.net: Translator | Lite = self.parts["g"].net
@@ -146,6 +154,7 @@ class TranslatorProgram:
             wrapped.get("d_pair"),
             wrapped.get("heads"),
             wrapped.get("heads_pair"),
+            wrapped.get("critic"),
         )
         self.perceptual = None
         if recipe.weights.perceptual:
@@ -183,13 +192,13 @@ class TranslatorProgram:
         for number, batch in enumerate(pieces):
             with torch.set_grad_enabled(not last), self.mixed.cast():
                 shared = translate(self.networks.g, batch, self.recipe.weights)
-            with self._gathering(number == last, "d", "d_pair"), self.mixed.cast():
+            with self._gathering(number == last, *_CRITICS), self.mixed.cast():
                 losses = discriminator_losses(self.networks, batch, shared)
                 if losses:
                     total = torch.stack(list(losses.values())).sum() / len(pieces)
                     self.mixed.scale(total).backward()  # type: ignore[no-untyped-call]
             _add(sums, losses, len(pieces))
-        self._optimize("d", "d_pair")
+        self._optimize(*_CRITICS)
         for number, batch in enumerate(pieces):
             with self._gathering(number == last, "g", "heads", "heads_pair"), self.mixed.cast():
                 made = translate(self.networks.g, batch, self.recipe.weights) if last else shared

@@ -39,6 +39,10 @@ class Recipe:
     pairs: Path | None = None
     """Pairs, see `data.find_pairs`; none = the unsupervised branch alone."""
     augment: Augment = field(default_factory=Augment)
+    pair_augment: Augment | None = None
+    """Of pairs, where it isn't the same: pairs of 64 px can't be cut as closely as photographs."""
+    features_side: int = 128
+    """Images are resized to this for the discriminator on frozen features, see `weights.features`."""
     generator: Literal["translator", "lite"] = "translator"
     translator: TranslatorParams = field(default_factory=TranslatorParams)
     lite: LiteParams = field(default_factory=LiteParams)
@@ -95,6 +99,13 @@ class Recipe:
         multiple = Lite.multiple if self.generator == "lite" else Translator.multiple
         if self.augment.size % multiple:
             raise ConfigError(f"augment.size {self.augment.size} must be a multiple of {multiple}")
+        if self.features_side < 32:
+            raise ConfigError("features_side must be at least 32")
+        if self.pair_augment is not None and self.pair_augment.size != self.augment.size:
+            raise ConfigError(
+                f"pair_augment.size {self.pair_augment.size} must be augment.size {self.augment.size}: "
+                "both go through one pass"
+            )
 
 
 def open_sets(recipe: Recipe) -> dict[str, ImageSet | PairSet]:
@@ -118,7 +129,8 @@ def set_openers(recipe: Recipe) -> dict[str, Callable[[], ImageSet | PairSet]]:
         "painting": partial(images, recipe.paintings, 2),
     }
     if pairs is not None:
-        openers["pair"] = lambda: PairSet(find_pairs(pairs), recipe.augment, seed, salt=3)
+        augment = recipe.pair_augment or recipe.augment
+        openers["pair"] = lambda: PairSet(find_pairs(pairs), augment, seed, salt=3)
     return openers
 
 

@@ -19,6 +19,8 @@ from scenivid.aside import whole
 from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
+from scenivid.pixels import from_signed
+from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
 from scenivid.training.speed import Mixed, Precision, adam
 from scenivid.training.stylegan.ada import AdaptiveProbability, augment
@@ -71,6 +73,10 @@ class GanSettings:
     """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
     frozen_d_layers: int = 0
     """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
+    features: float = 0.0
+    """Weight of a second discriminator, on frozen features (Projected GAN): for few images and steps."""
+    features_side: int = 128
+    """Images are resized to this for it, in px."""
     precision: Precision = "fp32"
     """Numbers of the forward passes; the regularisers stay in float32."""
 
@@ -79,6 +85,8 @@ class GanSettings:
             raise ConfigError("gan: batch, r1_every, path_every, path_shrink, ada_images: at least 1 each")
         if not 0 <= self.mixing <= 1 or not 0 <= self.ema < 1:
             raise ConfigError("gan: mixing must lie in 0..1 and ema in [0, 1)")
+        if self.features < 0 or self.features_side < 32:
+            raise ConfigError("gan: features must be at least 0 and features_side 32")
 
 
 class PathMean(nn.Module):
@@ -92,11 +100,16 @@ class PathMean(nn.Module):
 
 
 class Gan:
-    """Networks, average and optimisers of one training; every draw is a function of (seed, step)."""
+    """Networks, average and optimisers of one training; every draw is a function of (seed, step).
+
+    Args:
+        critic: the second discriminator that `settings.features` asks for, see `feature_critic`.
+    """
 
     def __init__(
-        self, g: Generator, d: Discriminator, settings: GanSettings, seed: int, world: World
-    ) -> None:
+        self, g: Generator, d: Discriminator, settings: GanSettings, seed: int, world: World,
+        critic: FeatureCritic | None = None,
+    ) -> None:  # fmt: skip
         self.settings, self.seed, self.world, self.device = settings, seed, world, world.device
         device = world.device
         self.g, self.d = _moved(g, device).train(), _moved(d, device).train()
@@ -112,13 +125,20 @@ class Gan:
             self.g_weights, settings.learning_rate, settings.path_every if settings.path else 0, device
         )
         self.d_optimizer = _adam(self.d_weights, settings.learning_rate, settings.r1_every, device)
+        self.critic = critic
+        self.critic_optimizer: torch.optim.Adam | None = None
+        if critic is not None:
+            self.critic_optimizer = _adam(list(critic.parameters()), settings.learning_rate, 0, device)
 
     def state(self) -> dict[str, Stateful]:
         """For the loop's checkpoint."""
-        return {
+        held: dict[str, Stateful] = {
             "g": self.g, "d": self.d, "g_ema": self.ema, "path_mean": self.path_mean, "ada": self.ada,
             "g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer, **self.mixed.state(),
         }  # fmt: skip
+        if self.critic is not None and self.critic_optimizer is not None:
+            held |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        return held
 
     def discriminator_step(self, real: Tensor, index: int) -> dict[str, Tensor]:
         """One step of D on real images [N, 3, H, W] in [-1, 1]; R1 every `r1_every` steps."""
@@ -137,6 +157,12 @@ class Gan:
             "d_real": real_logits.detach().mean(),
             "d_fake": fake_logits.detach().mean(),
         }
+        if self.critic is not None and self.critic_optimizer is not None:
+            with self.mixed.cast():
+                seen = (from_signed(self._augment(images, rng)) for images in (fake, real))
+                loss = self.critic(*seen)
+            self._descend(self.critic_optimizer, loss)
+            logged["critic"] = loss.detach()
         if settings.augment in ("ada", "adaptive-diffaugment"):
             sign = self.world.mean(real_logits.detach().sign().mean())
             self.ada.update(sign, len(real) * self.world.size, settings.ada_target, settings.ada_images)
@@ -158,6 +184,10 @@ class Gan:
                 fake = self.g(w, noise).float()
                 adversarial = generator_loss(self.d(self._augment(fake, rng)).float())
             parts = dict(extra(fake, w.detach(), noise)) if extra is not None else {}
+            if self.critic is not None:
+                with self.mixed.cast():
+                    seen = from_signed(self._augment(fake, rng))
+                    parts["features"] = settings.features * self.critic.blame(seen)
             total = adversarial
             for part in parts.values():
                 total = total + part
