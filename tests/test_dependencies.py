@@ -92,6 +92,7 @@ def test_every_extra_holds_only_what_its_code_imports() -> None:
     assert declared[""] <= base.keys()
     for extra, rooms in ROOMS.items():
         assert declared[extra] <= _used(_files(*rooms)).keys(), extra
+    assert declared["ffmpeg"] <= _used((ROOT / "integrations" / "ffmpeg").rglob("*.py")).keys()
     own = [path for folder in ("tests", "train", "eval") for path in (ROOT / folder).rglob("*.py")]
     assert declared["dev"] - TOOLS <= _used(own).keys()
     assert special, "the rooms of the extras are empty"
