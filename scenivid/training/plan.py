@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from scenivid.errors import CheckpointError
+from scenivid.errors import CheckpointError, DependencyError
 from scenivid.weights.published import Published, fetch_all
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,15 @@ def look_for(what: str, find: Callable[[], Found], *paths: Path) -> Found | None
         return find()
     logger.warning("missing: %s: %s", what, ", ".join(map(str, missing)))
     return None
+
+
+@contextmanager
+def naming_packages() -> Iterator[None]:
+    """For a dry run: a package that isn't installed is a line, not an error."""
+    try:
+        yield
+    except DependencyError as exc:
+        logger.warning("missing: a package: %s", exc)
 
 
 def ask_for(needed: Iterable[Needed]) -> None:

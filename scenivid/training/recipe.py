@@ -171,7 +171,8 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[name] = value
 
 
-def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+def _build(cls: type[Any], values: Mapping[str, Any], where: str, usual: Any = None) -> Any:
+    """An instance of `cls`; what `values` leaves out is as in `usual`, the field's default."""
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]
     unknown = sorted(values.keys() - set(known))
@@ -180,21 +181,35 @@ def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
             f"unknown recipe key {', '.join(where + name for name in unknown)}; "
             f"known here: {', '.join(known)}"
         )
-    given = {name: _convert(hints[name], value, where + name) for name, value in values.items()}
+    usual_parts = _defaults(cls) if usual is None else vars(usual)
+    given = {
+        name: _convert(hints[name], value, where + name, usual_parts.get(name))
+        for name, value in values.items()
+    }
     try:
-        return cls(**given)
+        return cls(**given) if usual is None else dataclasses.replace(usual, **given)
     except (TypeError, ValueError) as exc:
         raise ConfigError(f"recipe {where.rstrip('.') or cls.__name__}: {exc}") from exc
 
 
-def _convert(hint: Any, value: Any, key: str) -> Any:
+def _defaults(cls: type[Any]) -> dict[str, Any]:
+    made = {}
+    for field in dataclasses.fields(cls):
+        if field.default_factory is not dataclasses.MISSING:
+            made[field.name] = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            made[field.name] = field.default
+    return made
+
+
+def _convert(hint: Any, value: Any, key: str, usual: Any = None) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if type(None) in inner and (value is None or value == "none"):
             return None
         rest = [option for option in inner if option is not type(None)]
         if len(rest) == 1:
-            return _convert(rest[0], value, key)
+            return _convert(rest[0], value, key, usual)
         for option in rest:
             try:
                 return _convert(option, value, key)
@@ -212,7 +227,8 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise _wrong(key, "a table", value)
-        return _build(typing.cast(type[Any], hint), value, key + ".")
+        cls = typing.cast(type[Any], hint)
+        return _build(cls, value, key + ".", usual if isinstance(usual, cls) else None)
     return _scalar(hint, value, key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scenivid.training.recipe import load_recipe
 from scenivid.weights import published
 
 NOWHERE = "photos=nowhere"
+UNCONSTRAINED = ["constraints.semantic=0", "constraints.patch=0"]
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +75,24 @@ def test_the_chain_asks_for_all_its_stages_before_the_first(tmp_path: Path) -> N
     with pytest.raises(CheckpointError, match="deeplab: no connection"):
         chain.run(recipe, tmp_path / "out")
     assert not (tmp_path / "out" / "stylegan").exists()
+
+
+@pytest.mark.parametrize("sets", [["segmenter=mask2former"], ["pairs=diffusers", "photo.photos=nowhere"]])
+def test_a_dry_run_names_a_missing_package_and_goes_on(
+    sets: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("transformers", "diffusers"):
+        monkeypatch.setitem(sys.modules, name, None)
+    caplog.set_level("INFO")
+    recipe = load_recipe(pairs.Recipe, None, ["stylegan.source=nowhere.pt", *sets])
+    pairs.run(recipe, tmp_path / "out", dry_run=True)
+    assert "pip install 'scenivid[pairs]'" in caplog.text
+    assert f"candidates of {recipe.pairs}" in caplog.text
+
+
+def test_a_dry_run_names_what_is_missing_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe = load_recipe(
+        finetune.Recipe, None, ["source=nowhere.pt", "images=nowhere", "gan.batch=2", *UNCONSTRAINED]
+    )
+    finetune.run(recipe, tmp_path / "out", dry_run=True)
+    assert caplog.text.count("missing: source") == 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from scenivid.errors import ConfigError
+from scenivid.training.programs import chain, finetune
 from scenivid.training.recipe import RunSettings, differences, harmless, load_recipe, to_dict, to_toml
 
 
@@ -151,3 +152,13 @@ def test_a_run_older_than_a_setting_goes_on_where_that_stands_at_its_default() -
     del before["rate"]
     assert differences(Recipe(), before) == []
     assert differences(load_recipe(Recipe, None, ["rate=1.0"]), before) == ["rate was 0.0002, is 1.0"]
+
+
+def test_what_a_table_leaves_out_stays_as_the_program_has_it() -> None:
+    """One value of a table given must not bring the other ones back to what other programs have there."""
+    plain = load_recipe(finetune.Recipe, None)
+    changed = load_recipe(finetune.Recipe, None, ["gan.batch=2", "run.seed=5"])
+    assert changed == replace(plain, gan=replace(plain.gan, batch=2), run=replace(plain.run, seed=5))
+    inner = load_recipe(chain.Recipe, None, ["finetune.gan.batch=2", "lite.network.head=16"])
+    assert inner.finetune == replace(plain, gan=replace(plain.gan, batch=2))
+    assert not inner.lite.network.line

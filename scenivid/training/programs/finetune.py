@@ -138,7 +138,8 @@ def run(
     if dry_run:
         held = look_for("source", partial(load_generator, recipe.source), recipe.source)
         params = StyleGAN2Params() if held is None else held.params
-        look_for("source", partial(load_discriminator, recipe.source, params), recipe.source)
+        if held is not None:
+            load_discriminator(recipe.source, params)
         plan(recipe, Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip), params)
         name_missing(weights_of(recipe))
         return out / NETWORKS

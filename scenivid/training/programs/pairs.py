@@ -34,7 +34,7 @@ from scenivid.training.data.segmenters import weights_of as segmenter_weights
 from scenivid.training.data.selection import Calibration, calibrate, passes, score_pairs
 from scenivid.training.log import grid, save_png
 from scenivid.training.loop import Progress, Stateful, train
-from scenivid.training.plan import Needed, ask_for, look_for, name_missing
+from scenivid.training.plan import Needed, ask_for, look_for, name_missing, naming_packages
 from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
 from scenivid.training.recipe import RunSettings
 from scenivid.training.world import World, open_world
@@ -110,13 +110,15 @@ def _plan(recipe: Recipe, device: torch.device) -> None:
         images = look_for("photographs", partial(scan, recipe.photo.photos), recipe.photo.photos)
         if images is not None:
             logger.info("%d photographs in %s", len(images), recipe.photo.photos)
-        for model in missing_models(recipe.diffusion):
-            logger.warning("missing: %s would be downloaded from Hugging Face", model)
+        with naming_packages():
+            for model in missing_models(recipe.diffusion):
+                logger.warning("missing: %s would be downloaded from Hugging Face", model)
     else:
         found = look_for("source of pairs", partial(open_source, recipe, device), *needed_paths(recipe))
         if found is not None:
             found.pairs(0, 1)
-    name_missing(weights_of(recipe))
+    with naming_packages():
+        name_missing(weights_of(recipe))
     logger.info("%d candidates of %s, segmenter %s", recipe.candidates, recipe.pairs, recipe.segmenter)
 
 
