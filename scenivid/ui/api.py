@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -19,6 +20,7 @@ from scenivid.ui.studio import Studio, style_cards, wanted
 _SPARE = 2**28
 """Bytes of the disk that an upload leaves free."""
 _MOST_JSON = 2**16
+_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 _STATUS: list[tuple[type[Exception], int]] = [(ConfigError, 422), (InputError, 404), (OutputError, 507)]
 
 
@@ -28,8 +30,14 @@ def add_api(app: FastAPI, studio: Studio) -> None:
     _uploads(router, studio)
     _jobs(router, studio)
     _previews(router, studio)
+
+    @router.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nowhere(rest: str) -> None:
+        raise InputError(f"no /api/{rest} here; /api/openapi.json lists what there is")
+
     app.include_router(router)
     app.add_exception_handler(ScenividError, _told)
+    app.add_exception_handler(RequestValidationError, _misunderstood)
 
 
 def user_of(request: Request) -> str:
@@ -221,6 +229,12 @@ def _inline(path: Path) -> Response:
         raise InputError(f"{path.name} is gone")
     kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
     return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, max-age=60"})
+
+
+async def _misunderstood(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)
+    wrong = ", ".join(f"{error['loc'][-1]}: {error['msg']}" for error in exc.errors())
+    return JSONResponse({"error": wrong}, 422)
 
 
 async def _told(request: Request, exc: Exception) -> Response:

@@ -120,6 +120,17 @@ def test_no_address_reaches_other_files(client: TestClient, address: str) -> Non
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("GET", "/api/nothing", 404), ("GET", "/api/jobs/..%2F..%2Fx", 404), ("DELETE", "/api/styles", 404),
+     ("GET", "/api/sources", 422), ("POST", "/api/jobs", 422)],
+)  # fmt: skip
+def test_whatever_goes_wrong_is_one_line(client: TestClient, method: str, address: str, status: int) -> None:
+    answer = client.request(method, address)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"] and "\n" not in answer.json()["error"]
+
+
 def test_an_upload_never_lies_in_memory_as_a_whole(studio: Studio) -> None:
     size, block = 96 * 2**20, b"\0" * 2**16
     written: list[int] = []
