@@ -201,6 +201,15 @@ def test_progress_reaches_the_expected_number(clip: Path) -> None:
         assert expected_frames(reader.info, None, None) == told[-1][1]
 
 
+@pytest.mark.parametrize(
+    ("start", "duration"), [("0", "0.3"), ("0.05", "0.3"), ("0.11", "0.25"), ("0.3", "9")]
+)
+def test_as_many_frames_are_expected_as_a_part_has(clip: Path, start: str, duration: str) -> None:
+    part = Fraction(start), Fraction(duration)
+    with open_video(clip, start=part[0], duration=part[1]) as reader:
+        assert expected_frames(reader.info, *part) == sum(len(frames) for frames in reader.clips(1))
+
+
 def test_ink_darkens_the_lines_of_a_style_that_draws_them(clip: Path, style: str) -> None:
     settings = replace(IDENTITY, style=style, precision="fp32", consistency=0.0)
     means = [

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -258,8 +259,10 @@ def expected_frames(info: VideoInfo, start: Fraction | None, duration: Fraction 
         return None
     if start is None and duration is None:
         return info.frames
-    left = info.frames - round((start or 0) * info.rate_hz)
-    return max(0, left if duration is None else min(left, round(duration * info.rate_hz)))
+    begin = start or Fraction(0)
+    first = ceil(begin * info.rate_hz)  # the frames that begin in the part, as a timeline has it
+    last = info.frames if duration is None else min(info.frames, ceil((begin + duration) * info.rate_hz))
+    return max(0, last - first)
 
 
 def _first(clips: Generator[AnyClip, None, None], frames: int) -> Generator[AnyClip, None, None]:
