@@ -57,6 +57,22 @@ def kernel_distance(
     return total / subsets
 
 
+def kernel_distance_error(first: Tensor, second: Tensor, halves: int = 50, seed: int = 0) -> float:
+    """Standard error of `kernel_distance` on these vectors: its deviation over random halves of both sets.
+
+    Args:
+        first, second: [N, D] and [M, D] features, N, M ≥ 4.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(halves):
+        x, y = (
+            side[torch.randperm(len(side), generator=generator)[: len(side) // 2]] for side in (first, second)
+        )
+        found.append(kernel_distance(x, y, subsets=1))
+    return float(torch.tensor(found, dtype=torch.float64).std())
+
+
 def _root(features: Tensor) -> Tensor:
     """R [min(N, D), D] with RᵀR the unbiased covariance."""
     centred: Tensor = (features - features.mean(dim=0)) / (len(features) - 1) ** 0.5

@@ -12,7 +12,7 @@ from make_frames import save, texture
 from scenivid.errors import DataError
 from scenivid.evaluation.images import ImagesSettings, evaluate_images, pair_names
 from scenivid.evaluation.networks import NOT_AVAILABLE, resize_clean
-from scenivid.perception.distances import kernel_distance
+from scenivid.perception.distances import kernel_distance, kernel_distance_error
 
 QUICK = ImagesSettings(device="cpu", download=False)
 
@@ -55,6 +55,17 @@ def test_kernel_distance_is_unbiased_and_grows_with_the_shift() -> None:
     far = kernel_distance(first, second + 1, subsets=20, largest=100)
     assert abs(near) < 0.05 < far
     assert kernel_distance(first, second, 5, 50) == kernel_distance(first, second, 5, 50)
+
+
+def test_the_error_of_a_kernel_distance_is_what_fresh_samples_deviate_by() -> None:
+    generator = torch.Generator().manual_seed(3)
+
+    def draw() -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.randn(64, 8, generator=generator) + 0.5, torch.randn(64, 8, generator=generator)
+
+    found = torch.tensor([kernel_distance(*draw(), subsets=1) for _ in range(60)])
+    told = torch.tensor([kernel_distance_error(*draw()) for _ in range(6)]).mean()
+    assert 0.6 < float(told / found.std()) < 1.6
 
 
 def test_clean_resize_antialiases_and_keeps_the_mean() -> None:

@@ -9,7 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.perception.distances import frechet_distance, kernel_distance
+from scenivid.perception.distances import (
+    frechet_distance,
+    kernel_distance,
+    kernel_distance_error,
+)
 from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
@@ -34,6 +38,8 @@ class Figures:
     """FD-EffNet: Fréchet distance of pooled EfficientNet-Lite0 features to as many crops of the style."""
     kd: float
     """Kernel distance of the same features."""
+    kd_error: float
+    """Standard error of `kd`."""
     agreement: float
     """Mean cosine of the features of a photograph's crop and of its translation, 0..1."""
 
@@ -65,9 +71,9 @@ def measure(
             if name != "other crops of the style"
             else torch.tensor(0)
         )
-        made.append(
-            Figures(name, frechet_distance(vectors, real), kernel_distance(vectors, real), float(same))
-        )
+        error = kernel_distance_error(vectors, real)
+        fd, kd = frechet_distance(vectors, real), kernel_distance(vectors, real)
+        made.append(Figures(name, fd, kd, error, float(same)))
     return made
 
 

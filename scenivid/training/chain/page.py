@@ -19,15 +19,17 @@ from scenivid.training.programs.pairs import read_manifest
 PAGE = "chain.html"
 _SAMPLES = 5
 _CHARTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "stylegan": (("fd_effnet",), ("d_loss", "g_loss"), ("d_real", "d_fake"), ("ada_p",)),
+    "stylegan": (
+        ("fd_effnet",), ("d_loss", "g_loss"), ("d_real", "d_fake"), ("critic", "features"), ("ada_p",),
+    ),
     "finetune": (
-        ("fd_effnet",), ("agreement",), ("d_loss", "g_loss"),
+        ("fd_effnet",), ("agreement",), ("d_loss", "g_loss"), ("critic", "features"),
         ("embedding", "perceptual", "patch", "directional"), ("ada_p",),
     ),
     "pairs": (("kept", "agreement"),),
     "translator": (
-        ("d", "gan", "d_pair", "pair_gan"), ("hdce", "hdce_identity", "style_nce"), ("src",),
-        ("temporal", "contrast"),
+        ("d", "gan", "d_pair", "pair_gan"), ("critic", "features"), ("hdce", "hdce_identity", "style_nce"),
+        ("src",), ("temporal", "contrast"),
     ),
     "lite": (("pixel", "edges", "colour"), ("temporal",), ("perceptual",)),
 }  # fmt: skip
