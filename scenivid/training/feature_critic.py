@@ -27,7 +27,8 @@ class FeatureCritic(nn.Module):
     Args:
         eye: the frozen network.
         examples: real images, [N, 3, H, W] in [0, 1].
-        side: images are resized to this before they are looked at, in px.
+        side: images are resized to this before they are looked at, in px; better not the size that they have,
+            or a generator hides a grid of its own in the network's strides.
     """
 
     def __init__(self, eye: EfficientNetLite0, examples: Tensor, side: int) -> None:
@@ -48,6 +49,7 @@ class FeatureCritic(nn.Module):
         return self.heads.blame(self._maps(fake))
 
     def _maps(self, images: Tensor) -> list[Tensor]:
+        images = images.float()
         if images.shape[-1] != self.side:
             images = F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
         return self._look(images)
