@@ -20,6 +20,7 @@ from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
 from scenivid.ink import inked
 from scenivid.learn.gather import Material, picture
 from scenivid.nets.lite import Lite
+from scenivid.oklab import rgb_to_oklab
 from scenivid.perception.distances import kernel_distance
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.perception.palette import palette_distance
@@ -55,7 +56,7 @@ def measure(
 
     Returns:
         By style: colour_distance (sliced Wasserstein, Oklab), kernel_distance (EfficientNet-Lite0, crops),
-        content_ssim.
+        content_ssim, gradient (mean of |∂L|: lower is flatter).
     """
     photos = [picture(entry) for entry in material.held_photos]
     looks = [picture(Entry(path, path.name)) for path in material.held_pictures]
@@ -69,6 +70,7 @@ def measure(
             "content_ssim": sum(
                 float(ssim_luma(photo, one)) for photo, one in zip(photos, made, strict=True)
             ) / len(made),
+            "gradient": sum(map(_steepness, made)) / len(made),
         }  # fmt: skip
         rows.append(torch.cat([_thumbnail(one) for one in made]))
     rows.append(torch.cat([_thumbnail(one) for one in looks[: len(photos)]]))
@@ -92,6 +94,11 @@ def measure_flicker(clip: Path, style: Path) -> float | None:
 
 def _untouched(image: Tensor) -> Tensor:
     return image
+
+
+def _steepness(image: Tensor) -> float:
+    light = rgb_to_oklab(image)[:, :1]
+    return float(light.diff(dim=-1).abs().mean() + light.diff(dim=-2).abs().mean())
 
 
 def _embedded(images: list[Tensor], eye: EfficientNetLite0) -> Tensor:

@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,7 +151,7 @@ def learn_style(pictures: Sequence[Path], settings: LearnSettings, tell: Tell | 
         raise ConfigError(
             f"{folder} holds a run of {settings.minutes:g} minutes: give it more with --minutes"
         )
-    figures = _figures(material, style, base, program.ink)
+    figures = _figures(material, style, (base, program.start_ink), program.ink)
     made, last = load_checkpoint(style)
     save_checkpoint(style, made, replace(last, figures=figures), torch.float16)
     _install(style, name)
@@ -182,7 +182,7 @@ def _card(
     return ModelCard(
         name=settings.name,
         architecture="lite",
-        params=card.params,
+        params=asdict(program.net.net.params),
         description=f"Learnt from {len(names)} picture{'s' if len(names) > 1 else ''}: {shown}",
         licence=settings.licence or UNKNOWN_LICENCE,
         commercial_use=False,
@@ -214,10 +214,11 @@ def _install(style: Path, name: str) -> None:
         shutil.copyfile(style, part)
 
 
-def _figures(material: Material, style: Path, base: Lite, ink: float) -> dict[str, Any]:
+def _figures(material: Material, style: Path, start: tuple[Lite, float], ink: float) -> dict[str, Any]:
     made, _ = load_checkpoint(style)
     assert isinstance(made, Lite)
-    styles = {"start": painter(base.float(), ink), "learnt": painter(made.float(), ink)}
+    base, own_ink = start
+    styles = {"start": painter(base.float(), own_ink), "learnt": painter(made.float(), ink)}
     measured, rows = measure(material, styles, load_efficientnet())
     with whole(style.parent / "sheet.png") as part:
         save_png(rows, part)

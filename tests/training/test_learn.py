@@ -23,7 +23,7 @@ from scenivid.nets.checkpoint import read_card
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles import zoo
 from scenivid.training import loop
-from scenivid.training.learning import program
+from scenivid.training.learning import watch
 from scenivid.training.learning.recipe import Recipe, Weights
 from scenivid.training.learning.scaled import ScaledLite
 from scenivid.training.loop import CHECKPOINT, read_checkpoint
@@ -71,7 +71,7 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Path
     monkeypatch.setenv("SCENIVID_HOME", str(tmp_path / "home"))
     clock = Ticking()
     monkeypatch.setattr(loop, "time", clock)
-    monkeypatch.setattr(program, "time", clock)
+    monkeypatch.setattr(watch, "time", clock)
     small = replace(Recipe(), scale_rate=2e-2, crop=64, views=8, places=128, batch=2, precision="fp32")
     monkeypatch.setattr(learn, "Recipe", lambda: replace(small, paint=96))
     tint = torch.tensor([1.0, 0.5, 0.1])[:, None, None]

@@ -1,24 +1,20 @@
 """Learning a look: an embedded style is moved towards some pictures, first in colour, then in texture.
 
-The start style paints a photograph, a map of colours (optimal transport in Oklab, by light) brings the
-painting to the pictures' palette, and that is what is anchored: content and steadiness come from it. From
-there distributions decide: colours, and EfficientNet features place by place, should be those of the
-pictures. What a few thousand scales and shifts can do is done first, since it is most of the palette and
-much of the tone; then everything is trained.
+The start style paints photographs, and optimal transport in Oklab (`perception.transport`) brings the
+paintings to the pictures' colours: that is what is aimed at, so palette, flatness, lines and content are
+decided before anything is trained. The network's map of tones takes most of it in seconds; then everything
+learns the rest, and how to be steady. In the second half, EfficientNet features should be those of
+the pictures, with little weight: texture, without the photographs' detail coming back.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from scenivid.devices import resolve_device
@@ -26,14 +22,15 @@ from scenivid.ink import DEFAULT_INK, inked
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import load_efficientnet
-from scenivid.perception.palette import ToneMap, map_between, map_colours, palette_of
 from scenivid.perception.perceptual import unit_distance
-from scenivid.pixels import to_float
+from scenivid.perception.transport import transport_between
 from scenivid.training.data.images import Entry
-from scenivid.training.data.memory import MemorySet
+from scenivid.training.learning.aims import Aims, ink_of, photograph
 from scenivid.training.learning.recipe import Recipe
-from scenivid.training.learning.reference import crops_of, entries_of, reference_of, zoomed
+from scenivid.training.learning.reference import crops_of, entries_of, reference_of
 from scenivid.training.learning.scaled import ScaledLite
+from scenivid.training.learning.toned import fit_tone, with_tone
+from scenivid.training.learning.watch import Best, Clock
 from scenivid.training.loop import Stateful, generator
 from scenivid.training.losses.contrastive import ProjectionHeads, draw_places, over_layers, patch_nce
 from scenivid.training.losses.lite import inner, reconstruction
@@ -46,44 +43,12 @@ logger = logging.getLogger(__name__)
 _DIAL_EVERY, _DIALLED = 6, 0.5
 _LOOKED_AT = 6
 """Held-out photographs on the live sheet."""
-_THUMBNAIL = 128
+_PALETTE_SIDE, _PALETTE_PHOTOS = 160, 24
+"""Shorter side of the photographs whose colours are compared with the pictures', and how many."""
+_LOOK_EVERY_S, _LOOK_SHARE = 60.0, 10
+"""Least time between two looks, and how many times longer than a look it is."""
 _SLOWEST = 0.05
 """Learning rate at the end, as a share."""
-
-
-class Clock:
-    """Seconds that were trained, over every resume."""
-
-    def __init__(self) -> None:
-        self.spent = 0.0
-        self._last: float | None = None
-
-    def tick(self) -> float:
-        """Count the time since the last tick; a pause in between (another process) doesn't count."""
-        now = time.monotonic()
-        self.spent += 0.0 if self._last is None else now - self._last
-        self._last = now
-        return self.spent
-
-    def state_dict(self) -> dict[str, float]:
-        return {"spent": self.spent}
-
-    def load_state_dict(self, state: Mapping[str, float], /) -> None:
-        self.spent, self._last = state["spent"], None
-
-
-class Best:
-    """The best weights so far, and how good they are."""
-
-    def __init__(self, net: Lite) -> None:
-        self.net, self.score = net, float("inf")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "score": self.score}
-
-    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
-        self.net.load_state_dict(state["net"])
-        self.score = state["score"]
 
 
 class LearnProgram:
@@ -106,10 +71,11 @@ class LearnProgram:
         torch.manual_seed(recipe.run.seed)
         start, card = load_checkpoint(recipe.start)
         assert isinstance(start, Lite)
-        self.ink = 0.0 if recipe.ink == "off" else DEFAULT_INK if card.ink is None else card.ink
-        self.start = start.requires_grad_(False).to(self.device).eval()
-        self.net = ScaledLite(copy.deepcopy(start).requires_grad_(True)).to(self.device).train()
-        self.ema = copy.deepcopy(start).requires_grad_(False).to(self.device).eval()
+        self.start_ink = DEFAULT_INK if card.ink is None else card.ink
+        self.start = start.float().requires_grad_(False).to(self.device).eval()
+        toned = self._begun(photos)
+        self.net = ScaledLite(copy.deepcopy(toned).requires_grad_(True)).to(self.device).train()
+        self.ema = copy.deepcopy(toned).requires_grad_(False).to(self.device).eval()
         self.best, self.clock = Best(copy.deepcopy(self.ema)), Clock()
         under = [value for name, value in self.net.net.named_parameters() if not name.startswith("dial_")]
         scales = [*self.net.scale, *self.net.shift]
@@ -118,14 +84,6 @@ class LearnProgram:
         pictures = entries_of(recipe.pictures)
         views = crops_of(pictures, recipe.crop, recipe.paint, recipe.views, recipe.run.seed, 40)
         self.reference = reference_of(views, self.eye, self.device)
-        self.photos = MemorySet(photos, zoomed(recipe.crop, recipe.paint), recipe.run.seed, 41)
-        few = to_float(torch.stack([self.photos[index] for index in range(24)])).to(self.device)
-        with torch.no_grad():
-            painted = inked(self.start(few), self.ink).cpu()  # the maps need double precision
-        self.look_palette = palette_of(list(torch.split(views, 1)))
-        own = palette_of(list(torch.split(painted, 1)))
-        self.tone = map_between(own, self.look_palette).to(self.device)
-        self._tones: dict[int, ToneMap] = {}
         self.many = len(recipe.pictures) >= recipe.enough
         self.critic: PaintingCritic | None = None
         self.heads: ProjectionHeads | None = None
@@ -135,7 +93,7 @@ class LearnProgram:
         if self.many and recipe.weights.contrast:
             self.heads = ProjectionHeads(start.feature_channels[1:], 64).to(self.device)
             self.heads_optimizer = torch.optim.Adam(self.heads.parameters(), lr=1e-3, betas=(0.5, 0.99))
-        self._minute = -1
+        self._next_look = 0.0
         self._before: tuple[Tensor, dict[str, float]] | None = None
         """What the start style makes of the held-out photographs."""
 
@@ -155,7 +113,8 @@ class LearnProgram:
         share = min(1.0, spent / (60 * recipe.minutes))
         self._set_rates(share, index)
         strength = _DIALLED if self._dials and index % _DIAL_EVERY == _DIAL_EVERY - 1 else 1.0
-        losses = self._coloured(index) if share < recipe.first else self._losses(index, strength)
+        judged = share >= recipe.first and strength == 1 and index % recipe.judged_every == 0
+        losses = self._losses(index, strength, judged)
         factors = self._factors(share)
         loss = torch.stack([factors[name] * value for name, value in losses.items() if name in factors]).sum()
         self.optimizer.zero_grad(set_to_none=True)
@@ -167,9 +126,9 @@ class LearnProgram:
         if self.heads is not None:
             self.heads_optimizer.step()
         self.net.fold_into(self.ema, 1 - min(recipe.ema, (1 + index) / (4 + index)))
-        if int(spent // 60) > self._minute:
-            self._minute = int(spent // 60)
+        if spent >= self._next_look:
             self.look()
+            self._next_look = spent + max(_LOOK_EVERY_S, _LOOK_SHARE * (self.clock.tick() - spent))
         return {name: value.detach() for name, value in losses.items()} | {"share": share}
 
     def samples(self) -> None:
@@ -180,10 +139,10 @@ class LearnProgram:
     def look(self) -> None:
         """See how far it is on photographs that aren't trained on, and keep it if it is the best so far."""
         if self._before is None:
-            painted = self._painted(self.start)
+            painted = self._painted(self.start, self.start_ink)
             self._before = painted, self._score(painted)
         before, then = self._before
-        after = self._painted(self.ema)
+        after = self._painted(self.ema, self.ink)
         now = self._score(after)
         figures = {name: now[name] / max(then[name], 1e-6) for name in ("palette", "texture")}
         figures["content"] = now["content"]
@@ -202,8 +161,8 @@ class LearnProgram:
     def _dials(self) -> bool:
         return self.start.params.dial
 
-    def _painted(self, net: Lite) -> Tensor:
-        pictures = [inked(net(one[None].to(self.device)), self.ink) for one in self.held]
+    def _painted(self, net: Lite, ink: float) -> Tensor:
+        pictures = [inked(net(one[None].to(self.device)), ink) for one in self.held]
         return torch.cat(pictures)
 
     def _score(self, painted: Tensor) -> dict[str, float]:
@@ -219,7 +178,7 @@ class LearnProgram:
     def _set_rates(self, share: float, index: int) -> None:
         warm = min(1.0, (index + 1) / 10)
         end = _SLOWEST + (1 - _SLOWEST) * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * share))))
-        rates = (self.recipe.scale_rate, self.recipe.learning_rate if share >= self.recipe.first else 0.0)
+        rates = (self.recipe.scale_rate, self.recipe.learning_rate)
         set_learning_rate(self.optimizer, 0.0)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * warm * end
@@ -230,67 +189,49 @@ class LearnProgram:
         weights["anchor"] += share * (last - weights["anchor"])
         return weights
 
-    def _crops(self, first: int, count: int) -> Tensor:
-        crops = to_float(torch.stack([self.photos[first + place] for place in range(count)]))
-        return crops.to(self.device, memory_format=torch.channels_last)
-
-    def _aimed(self, base: Tensor, first: int) -> Tensor:
-        """The start style's flat colours, [N, 4, C, C], as they should become; crop `first` comes first."""
-        tones = [self._tone(self.photos.number(first + place)) for place in range(len(base))]
-        flat = torch.split(base[:, :3].clamp(0, 1), 1)
-        return torch.cat([map_colours(one, tone) for one, tone in zip(flat, tones, strict=True)])
-
-    def _tone(self, number: int) -> ToneMap:
-        """The map of colours for a photograph, made once."""
-        if number not in self._tones:
-            size = (_THUMBNAIL, _THUMBNAIL)
-            pixels = np.array(self.photos.images[number].resize(size, Image.Resampling.BOX))
-            small = to_float(torch.from_numpy(pixels).permute(2, 0, 1)[None])
-            with torch.no_grad():
-                painted = inked(self.start(small.to(self.device)), self.ink).cpu()
-            own = map_between(palette_of([painted]), self.look_palette)
-            self._tones[number] = self.tone.toward(own.to(self.device), self.recipe.own)
-        return self._tones[number]
-
-    def _coloured(self, index: int) -> dict[str, Tensor]:
-        """The first part: nothing but the new colours, on twice as many crops."""
+    @torch.no_grad()
+    def _begun(self, photos: list[Entry]) -> Lite:
+        """The start network with the pictures' palette in its map of tones; decides aims and ink."""
         recipe = self.recipe
-        count = 2 * recipe.batch
-        source = self._crops(index * count, count)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
-            output = self.net(source)
-            with torch.no_grad():
-                base = self.start(source)
-        made, aim = inner(output.float()), inner(self._aimed(base.float(), index * count))
-        terms = reconstruction(made[:, :3], aim, 0.0)
-        losses = {"anchor": terms["pixel"] + terms["edges"] + terms["colour"]}
-        if made.shape[1] > 3:
-            losses["line"] = (made[:, 3:] - inner(base[:, 3:].float())).abs().mean()
-        return losses
+        some = photos[:: -(-len(photos) // _PALETTE_PHOTOS)]
+        few = [photograph(entry, _PALETTE_SIDE) for entry in some]
+        looks = [photograph(entry, 2 * _PALETTE_SIDE) for entry in entries_of(recipe.pictures)[:48]]
+        painted = [self.start(photo.to(self.device)).float().cpu() for photo in few]
+        flat = [one[:, :3] for one in painted]
+        transport = transport_between(flat, looks, recipe.run.seed)
+        self.aims = Aims(photos, self.start, transport, recipe.crop, recipe.paint, recipe.run.seed)
+        self.ink = 0.0
+        if self.start.params.line and recipe.ink == "learn":
+            larger = [photograph(entry, 2 * _PALETTE_SIDE) for entry in some[:6]]
+            made = [self.start(photo.to(self.device)).float().cpu() for photo in larger]
+            self.ink = ink_of(looks, [torch.cat([transport(one[:, :3]), one[:, 3:]], 1) for one in made])
+        toned = with_tone(self.start, recipe.tone).cpu()
+        fit_tone(toned.requires_grad_(True), few, painted, transport, recipe.tone_steps, recipe.run.seed)
+        return toned
 
-    def _losses(self, index: int, strength: float) -> dict[str, Tensor]:
+    def _losses(self, index: int, strength: float, judged: bool) -> dict[str, Tensor]:
+        """Against the aims, and steady; where `judged`, among the pictures' features as well."""
         recipe = self.recipe
-        first = index * recipe.batch
-        source = self._crops(first, recipe.batch)
+        source, aim = (
+            side.to(self.device, memory_format=torch.channels_last)
+            for side in self.aims.crops(index * recipe.batch, recipe.batch)
+        )
         motion = draw_motion(
             (recipe.moved, *source.shape[1:]), recipe.motion, (recipe.run.seed, 42, index), 0
         )
         moved = synthesise(source[: recipe.moved], motion)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
             output = self.net(torch.cat([source, moved]), strength)
-            with torch.no_grad():
-                base = self.start(source)
-        output, base = output.float(), base.float()
-        flat = self._aimed(base, first)
+        output, flat = output.float(), aim[:, :3]
         if strength < 1:
             flat = torch.lerp(source, flat, strength)
         made = inner(output[: recipe.batch])
         terms = reconstruction(made[:, :3], inner(flat), 0.0)
-        losses = {"anchor": terms["pixel"] + terms["edges"] + terms["colour"]}
+        losses = {"anchor": terms["pixel"] + terms["edges"] + terms["colour"], "flat": terms["sharpness"]}
         losses["temporal"] = steadiness(output[recipe.batch :], output[: recipe.moved], motion)
         if made.shape[1] > 3:
-            losses["line"] = (made[:, 3:] - inner(base[:, 3:])).abs().mean()
-        if strength == 1:
+            losses["line"] = (made[:, 3:] - inner(aim[:, 3:])).abs().mean()
+        if judged:
             losses |= self._seen(inked(made, self.ink), inner(source), index)
             if self.heads is not None:
                 losses["contrast"] = self._contrast(output[: recipe.batch, :3], flat, index)

@@ -18,15 +18,17 @@ class Weights:
 
     anchor: float = 1.0
     """Pixels, edges and regions of the start style's painting in the new colours."""
-    anchor_end: float = 0.35
+    anchor_end: float = 0.7
     """The same at the end: by then texture may differ."""
-    palette: float = 6.0
+    flat: float = 0.5
+    """As much local contrast as that painting."""
+    palette: float = 1.0
     """Sliced Wasserstein distance of colours, in Oklab, to the pictures'."""
-    texture: float = 0.5
+    texture: float = 0.12
     """The same of EfficientNet-Lite0's features at strides 2, 4 and 8, place by place."""
-    statistics: float = 0.25
+    statistics: float = 0.05
     """Means and deviations of the features' channels at all strides."""
-    content: float = 0.1
+    content: float = 0.05
     """Features at strides 8 and 16 stay those of the photograph."""
     temporal: float = 1.5
     """What moved is painted as the moved painting."""
@@ -58,17 +60,20 @@ class Recipe:
     ink: Literal["learn", "off"] = "learn"
     """Whether the style draws lines, or only colours are judged."""
     weights: Weights = field(default_factory=Weights)
-    first: float = 0.25
-    """Share of the time in which only colours are learnt, by scales and shifts of channels alone."""
-    own: float = 0.6
-    """How far the colours that are aimed at depend on each photograph, 0..1: its own palette, not that of all
-    photographs together, is brought to the pictures'."""
-    enough: int = 8
+    first: float = 0.5
+    """Share of the time in which only the aims count: what the start style paints, recoloured."""
+    judged_every: int = 2
+    """Of the steps after that, how many are looked at by EfficientNet: one in so many."""
+    tone: int = 48
+    """Width of the map of tones that a network without one is given."""
+    tone_steps: int = 600
+    """Steps in which that map alone is fitted to the pictures' colours."""
+    enough: int = 24
     """Pictures from which a discriminator and StylePatchNCE help more than they memorise."""
     paint: int = 540
     """Shorter side, in pixels, at which photographs and pictures are looked at."""
-    crop: int = 128
-    batch: int = 3
+    crop: int = 160
+    batch: int = 2
     moved: int = 1
     """How many crops are seen again, moved and with noise."""
     motion: MotionSettings = field(
@@ -80,10 +85,10 @@ class Recipe:
     """Places of a map that are compared at once."""
     critic: int = 48
     """Width of the discriminator's heads."""
-    scale_rate: float = 4e-3
+    scale_rate: float = 1e-3
     """Learning rate of scales and shifts."""
     learning_rate: float = 5e-4
-    """Of everything, after the first part."""
+    """Of everything else."""
     clip: float = 1.0
     ema: float = 0.98
     precision: Literal["fp32", "bf16"] = "bf16"
