@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -57,6 +57,8 @@ class Client:
                 return json.load(answer)
         except HTTPError as error:
             sys.exit(json.load(error)["error"])
+        except URLError as error:
+            sys.exit(f"no server answers at {self._address} ({error.reason}): start one with `scenivid ui`")
 
 
 def main() -> None:
