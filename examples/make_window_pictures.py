@@ -5,6 +5,7 @@ Needs the extras ui and dev, and a Chromium. CLIP: a second or two is enough. It
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def fill(page: Page, clip: Path) -> None:
     for number in (2, 3):
         page.get_by_role("button", name="Stylize").click()
         page.get_by_text(f"Job {number} is in the queue").wait_for()
-    job(page, 2).locator("progress").wait_for()
+    job(page, 2).get_by_text(re.compile(r"\d of \d+ frames")).wait_for()
 
 
 def job(page: Page, number: int) -> Locator:

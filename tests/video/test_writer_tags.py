@@ -12,11 +12,14 @@ import make_clips
 import pytest
 from identity import copy, difference, packets, read
 from make_clips import Made
+from PIL import Image
 
 from scenivid.video.info import ColorInfo
 from scenivid.video.open import probe
+from scenivid.video.writing.image_tags import ImageTags, read_tags
 from scenivid.video.writing.matroska import set_pixel_shape
 
+_MAKE = 0x010F
 BT709 = ColorInfo("bt709", False, "bt709", "bt709", True)
 
 
@@ -33,6 +36,18 @@ def test_the_source_tags_are_kept(
     made = maker(tmp_path / "in.mp4")
     copy(made.path, tmp_path / f"out{suffix}", codec=codec)
     assert probe(tmp_path / f"out{suffix}").color == probe(made.path).color
+
+
+def test_how_a_tiff_stores_its_pixels_is_no_camera_data(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (8, 6), "teal")
+    picture.save(tmp_path / "plain.tif", compression="tiff_lzw")
+    assert read_tags(tmp_path / "plain.tif") == ImageTags()
+    exif = Image.Exif()
+    exif[_MAKE] = "a maker"
+    picture.save(tmp_path / "camera.tif", exif=exif)
+    kept = Image.Exif()
+    kept.load(read_tags(tmp_path / "camera.tif").exif)
+    assert dict(kept) == {_MAKE: "a maker"}
 
 
 def test_prores_is_limited_and_tagged(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ _ORIENTATION = 0x0112
 _TURNED = {".jpg", ".jpeg"}
 """Pictures that the reader has turned upright already."""
 _UNREADABLE = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
+_STORAGE = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 330, 338, 339, 347,
+            *range(529, 533), 700, 34377, 34675}  # fmt: skip
+"""Tags of TIFF that say how its pixels lie in the file: nothing about the picture. The profile is apart."""
 _SEGMENT = 65000
 """Bytes of a profile in one segment of a JPEG, which ends at 65,533."""
 
@@ -36,6 +39,8 @@ def read_tags(path: Path) -> ImageTags:
         exif = image.getexif()
         if path.suffix.lower() in _TURNED and _ORIENTATION in exif:
             exif[_ORIENTATION] = 1
+        for tag in _STORAGE.intersection(exif):
+            del exif[tag]
         body = exif.tobytes().removeprefix(b"Exif\0\0") if exif else b""
         return ImageTags(profile if profile[16:20] == b"RGB " else b"", body)
     return ImageTags()
