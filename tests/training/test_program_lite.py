@@ -17,7 +17,8 @@ from scenivid.training.losses.lite import lines, reconstruction
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore
 from scenivid.training.painter.views import PairSettings
-from scenivid.training.programs.lite import LiteProgram, card, export_checkpoint, run
+from scenivid.training.programs.lite import LiteProgram, run
+from scenivid.training.programs.lite_files import card, export_checkpoint
 from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings, load_recipe
 
@@ -100,10 +101,11 @@ def test_the_adversarial_loss_starts_when_told_and_moves_the_critic(recipe: Reci
     recipe = replace(recipe, paintings=recipe.photos, weights=weights, critic=8, adversarial_from=1)
     program = LiteProgram(recipe, [Darkening()])
     assert "critic" not in program.step(0)
-    assert program.critic is not None
-    before = [p.clone() for p in program.critic.parameters()]
+    assert program.judges is not None and program.judges.critic is not None
+    critic = program.judges.critic
+    before = [p.clone() for p in critic.parameters()]
     assert {"critic", "adversarial"} <= program.step(1).keys()
-    assert any(not torch.equal(a, b) for a, b in zip(before, program.critic.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(before, critic.parameters(), strict=True))
     assert "critic" in program.state()
 
 

@@ -34,7 +34,7 @@ def lite_of(folder: Path) -> lite_recipe.Recipe:
         photos=folder / "photos",
         network=LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16),
         pairs=PairSettings(views=8, size=80, short_side=(80.0, 100.0)),
-        weights=lite_recipe.Weights(perceptual=0.0),
+        weights=lite_recipe.Weights(perceptual=0.0, hdce=0.01, style_nce=0.01),
         crop=64, batch=1, moved=1, precision="fp32", workers=0,
     )  # fmt: skip
 
@@ -85,7 +85,12 @@ def main(folder: str) -> None:
 
     lite.LiteProgram = Kept  # type: ignore[misc]
     lite.run(lite_of(here), here / "lite")
-    told["lite"] = [float(value.double().abs().sum()) for value in held[0].net.state_dict().values()]
+    assert held[0].contrast is not None
+    told["lite"] = [
+        float(value.double().abs().sum())
+        for module in (held[0].net, held[0].contrast.heads)
+        for value in module.state_dict().values()
+    ]
     flow.run(flow_of(here), here / "flow")
     pairs.run(pairs_of(here), here / "pairs")
     own = here / f"own{world.rank}"  # two machines without a common folder

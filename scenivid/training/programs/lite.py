@@ -1,9 +1,10 @@
 """`scenivid train lite`: a lite network learns a look from photographs painted by the procedural painter.
 
 Supervised on the painted pairs, flat colours and lines; a temporal loss asks that what moved and got noisy is
-painted as the moved painting; EfficientNet-Lite0 features ask for the same content. The unsupervised branch
-is a discriminator that compares the inked result with real, unpaired paintings. A network with a dial also
-learns what the painter does at lower strengths.
+painted as the moved painting; EfficientNet-Lite0 features ask for the same content. The unsupervised branch,
+all of it judging the inked result, is a discriminator that compares it with real, unpaired paintings, and
+patch-wise contrast through the network's own encoder. A network with a dial also learns what the painter does
+at lower strengths.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,40 +24,27 @@ from torch.func import functional_call
 from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError
 from scenivid.ink import inked
-from scenivid.nets.checkpoint import (
-    UNKNOWN_LICENCE,
-    ModelCard,
-    load_checkpoint,
-    load_strictly,
-    save_checkpoint,
-)
+from scenivid.nets.checkpoint import save_checkpoint
 from scenivid.nets.lite import Lite
-from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.pixels import to_float
-from scenivid.training.data.augment import Augment
-from scenivid.training.data.images import scan
-from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import Stream
 from scenivid.training.log import grid
-from scenivid.training.loop import (
-    CHECKPOINT,
-    Progress,
-    Stateful,
-    read_checkpoint,
-    train,
-    update_ema,
-)
+from scenivid.training.loop import Progress, Stateful, train, update_ema
+from scenivid.training.losses.adversarial import curriculum
 from scenivid.training.losses.lite import inner, lines, reconstruction
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
 from scenivid.training.painter.batches import Crops, Levels
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore, paint_all
 from scenivid.training.painter.teacher import Teacher
-from scenivid.training.painting_critic import PaintingCritic
+from scenivid.training.painting_contrast import PaintingContrast
+from scenivid.training.programs.lite_files import begin_from, card
+from scenivid.training.programs.lite_judges import Judges
 from scenivid.training.programs.lite_plan import plan
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
 from scenivid.training.speed import Mixed, compiled
+from scenivid.training.translation import FeatureGenerator
 from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
@@ -121,34 +109,6 @@ def run(
     return weights
 
 
-def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:
-    """Write the EMA weights of a run's checkpoint as a style, while it trains or after."""
-    held = read_checkpoint(folder / CHECKPOINT)
-    net = Lite(recipe.network)
-    load_strictly(net, held["state"]["ema"], str(folder / CHECKPOINT))
-    save_checkpoint(path, net, card(recipe, held["step"]), torch.float16)
-
-
-def card(recipe: Recipe, step: int, **more: Any) -> ModelCard:
-    """The card of a network trained for `step` steps; `more` fills other fields or replaces them."""
-    own: dict[str, Any] = {
-        "name": recipe.name or recipe.style,
-        "licence": recipe.licence or UNKNOWN_LICENCE,
-        "commercial_use": recipe.commercial_use,
-        "data": recipe.data or (f"photographs of {recipe.photos.name}, licences not given",),
-    }
-    taught = f"style {recipe.style}" if recipe.teacher is None else f"taught by {recipe.teacher.name}"
-    return ModelCard(
-        architecture="lite",
-        params=asdict(recipe.network),
-        paint=recipe.paint,
-        ink=look_named(recipe.style).ink if recipe.network.line else None,
-        recipe=f"scenivid train lite, {taught}, {step} steps of "
-        f"{recipe.batch + recipe.moved} crops of {recipe.crop} × {recipe.crop}, seed {recipe.run.seed}",
-        **(own | more),
-    )
-
-
 class PairSource(Protocol):
     """Whatever has painted pairs: a `PairStore`, or a test's own."""
 
@@ -170,32 +130,28 @@ class LiteProgram:
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
         if recipe.start is not None:
-            _start(self.net, recipe.start)
+            begin_from(self.net, recipe.start)
         self.net.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
-        compiled(self.net, recipe.compile)
+        self.generator = FeatureGenerator(self.net)
+        compiled(self.generator, recipe.compile)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True
         )
-        self.eye: EfficientNetLite0 | None = None
+        self.judges: Judges | None = None
         if recipe.weights.perceptual or recipe.weights.adversarial:
-            self.eye = load_efficientnet(self.device).to(memory_format=torch.channels_last)
-        self.critic: PaintingCritic | None = None
-        if self.eye is not None and recipe.weights.adversarial:
-            low, high = recipe.painting_zoom
-            self.paintings = MemorySet(
-                scan(recipe.paintings), Augment(recipe.crop, low, high), recipe.run.seed
-            )
-            self.critic = PaintingCritic(self._look(self.eye, self._painted(0, 16)), recipe.critic)
-            self.critic.to(self.device)
-            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+            self.judges = Judges(recipe, self.mixed, self.world)
+        self.contrast: PaintingContrast | None = None
+        if recipe.weights.hdce or recipe.weights.style_nce:
+            wanted = [name for name in ("hdce", "style_nce") if getattr(recipe.weights, name)]
+            self.contrast = PaintingContrast(self.net, wanted, recipe.contrast, self.device)
 
     def state(self) -> Mapping[str, Stateful]:
         """Weights, average and optimisers."""
         parts: dict[str, Stateful] = {"net": self.net, "ema": self.ema, "optimizer": self.optimizer}
         parts |= self.mixed.state()
-        if self.critic is not None:
-            parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        for judging in (self.judges, self.contrast):
+            parts |= judging.state() if judging is not None else {}
         return parts
 
     def batch(self, index: int) -> tuple[Tensor, Tensor]:
@@ -213,18 +169,26 @@ class LiteProgram:
         set_learning_rate(self.optimizer, rate)
         source, target = self.batch(index)
         seen, motion = self._moved(source, index)
+        strength = self.levels.strength(index)
         with self.mixed.cast():
-            output = self._paint(seen, self.levels.strength(index))
+            output, features = self._paint(seen, strength)
         losses = self._compared(output[: recipe.batch], target)
         if motion is not None:
             losses["temporal"] = steadiness(output[recipe.batch :], output[: recipe.moved], motion)
-        if self.eye is not None:
-            losses |= self._seen(self.eye, output[: recipe.batch], target, index)
+        if self.judges is not None:
+            losses |= self.judges.losses(output[: recipe.batch], target, index, strength)
+        contrasted = self.contrast if strength == 1 else None
+        if contrasted is not None:
+            losses |= self._contrasted(contrasted, features, output[: recipe.batch], target, index)
         weights = asdict(recipe.weights)
         terms = [weights[name] * value for name, value in losses.items() if weights.get(name)]
         self.optimizer.zero_grad(set_to_none=True)
+        if contrasted is not None:
+            contrasted.optimizer.zero_grad(set_to_none=True)
         self.mixed.scale(torch.stack(terms).sum()).backward()  # type: ignore[no-untyped-call]
         self.mixed.step(self.optimizer, recipe.clip, self.world.average_gradients)
+        if contrasted is not None:
+            self.mixed.step(contrasted.optimizer, recipe.clip, self.world.average_gradients)
         self.mixed.update()
         update_ema(self.ema, self.net, min(recipe.ema, (1 + index) / (10 + index)))
         told = self.world.joint({name: value.detach() for name, value in losses.items()})
@@ -278,60 +242,28 @@ class LiteProgram:
         moved = synthesise(source[: recipe.moved], motion)
         return torch.cat([source, moved]).contiguous(memory_format=torch.channels_last), motion
 
-    def _paint(self, source: Tensor, strength: float) -> Tensor:
+    def _paint(self, source: Tensor, strength: float) -> tuple[Tensor, list[Tensor]]:
+        """The network's output, and its encoder's features of `source`."""
         if strength == 1:
-            output: Tensor = self.net(source)
+            output, features = self.generator(source)
         else:
-            output = functional_call(self.net, self.net.weights_at(strength), (source,))
-        return output
+            weights = {f"net.{name}": value for name, value in self.net.weights_at(strength).items()}
+            output, features = functional_call(self.generator, weights, (source,))
+        return output, features
 
-    def _look(self, eye: EfficientNetLite0, images: Tensor) -> list[Tensor]:
+    def _contrasted(
+        self, contrast: PaintingContrast, seen: list[Tensor], output: Tensor, target: Tensor, index: int
+    ) -> dict[str, Tensor]:
+        recipe, ink = self.recipe, look_named(self.recipe.style).ink
         with self.mixed.cast():
-            return eye.forward_features(images)
-
-    def _painted(self, first: int, count: int) -> Tensor:
-        """Crops `first` … of the paintings, [count, 3, C, C] in [0, 1]."""
-        crops = to_float(torch.stack([self.paintings[first + i] for i in range(count)]))
-        return inner(crops).to(self.device, memory_format=torch.channels_last)
-
-    def _seen(self, eye: EfficientNetLite0, output: Tensor, target: Tensor, index: int) -> dict[str, Tensor]:
-        """What EfficientNet-Lite0 says of the result: beside its own painting, and among real paintings."""
-        recipe, losses = self.recipe, {}
-        judged = (
-            self.critic is not None and index >= recipe.adversarial_from and self.levels.strength(index) == 1
+            _, made = self.generator(inked(output, ink), translate=False)
+            with torch.no_grad():
+                _, wanted = self.generator(inked(target, ink), translate=False)
+        return contrast.losses(
+            seen=[layer[: recipe.batch] for layer in seen],
+            made=made,
+            wanted=wanted,
+            key=(recipe.run.seed, 34, index),
+            first=self.world.rank * recipe.batch,
+            gamma=curriculum(index, recipe.run.steps, recipe.contrast.gamma_start, recipe.contrast.gamma_end),
         )
-        count = len(output) if judged else recipe.perceptual_crops
-        ink = look_named(recipe.style).ink
-        found = self._look(eye, inner(inked(output[:count], ink)))
-        if recipe.weights.perceptual:
-            some = slice(0, recipe.perceptual_crops)
-            with torch.no_grad():
-                wanted = self._look(eye, inner(inked(target[some], ink)))
-            terms = [
-                (a[some].float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
-                for a, b in zip(found, wanted, strict=True)
-            ]
-            losses["perceptual"] = torch.stack(terms).mean()
-        if self.critic is not None and judged:
-            with torch.no_grad():
-                number = index * self.world.size + self.world.rank
-                real = self._look(eye, self._painted(number * recipe.batch, recipe.batch))
-            loss = self.critic.loss(found, real)
-            self.critic_optimizer.zero_grad(set_to_none=True)
-            self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
-            self.mixed.step(self.critic_optimizer, joined=self.world.average_gradients)
-            losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
-        return losses
-
-
-def _start(net: Lite, path: Path) -> None:
-    """Weights of a lite style; `net`'s dial stays as it is if the style has none, and the other way round.
-
-    A map of tones that the style hasn't got begins anew.
-    """
-    own = net.state_dict().items()
-    kept = {name: value for name, value in own if name.startswith(("dial_", "tone."))}
-    held = load_checkpoint(path)[0]
-    if isinstance(held, Lite) and not net.params.dial:
-        held = held.at(1.0)
-    load_strictly(net, kept | held.state_dict(), str(path))

@@ -57,11 +57,14 @@ def _rehearse(recipe: Recipe) -> None:
     moved = recipe.moved if recipe.weights.temporal else 0
     source = torch.empty(recipe.batch + moved, 3, recipe.crop, recipe.crop)
     target = torch.empty(recipe.batch, net.channels, recipe.crop, recipe.crop)
+    encoded = bool(recipe.weights.hdce or recipe.weights.style_nce)
+    judged = recipe.batch if recipe.weights.adversarial else recipe.perceptual_crops
     for _ in range(2):
         with Mixed(torch.device("cpu"), recipe.precision).cast():
             output: Tensor = net(source)
             error = inner(output[: recipe.batch]) - inner(target)
-            seen = eye.forward_features(inner(output[:1, :3])) if eye is not None else []
+            seen = eye.forward_features(inner(output[:judged, :3])) if eye is not None else []
+            seen += net.encode(output[: recipe.batch, :3]) if encoded else []
         terms = [error.abs().mean(), error.diff(dim=-1).abs().mean(), error.diff(dim=-2).abs().mean()]
         terms += [maps.float().abs().mean() for maps in seen]
         optimizer.zero_grad(set_to_none=True)

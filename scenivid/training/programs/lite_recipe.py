@@ -8,6 +8,7 @@ from typing import Literal
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import GENTLEST, Lite, LiteParams
+from scenivid.training.losses.contrastive import ContrastSettings
 from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.painter.batches import Degrade
 from scenivid.training.painter.views import PairSettings
@@ -37,6 +38,10 @@ class Weights:
     """L1 between EfficientNet-Lite0 features, relative to their size."""
     adversarial: float = 0.0
     """LSGAN against the unpaired `paintings`, on EfficientNet-Lite0's maps."""
+    hdce: float = 0.0
+    """HDCE of the inked result to its photograph, on the network's own encoder: the same content."""
+    style_nce: float = 0.0
+    """StylePatchNCE of the inked result to its painting, on the same: the same style, patch by patch."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Recipe:
     """Width of the discriminator's heads."""
     adversarial_from: int = 0
     """First step of the adversarial loss."""
+    contrast: ContrastSettings = ContrastSettings()
+    """Of `weights.hdce` and `weights.style_nce`."""
     learning_rate: float = 7e-4
     warmup: int = 200
     clip: float = 0.5

@@ -1,0 +1,89 @@
+"""What EfficientNet-Lite0 says of a lite network's results: the perceptual and the adversarial loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from scenivid.ink import inked
+from scenivid.perception.efficientnet import load_efficientnet
+from scenivid.pixels import to_float
+from scenivid.training.data.augment import Augment
+from scenivid.training.data.images import scan
+from scenivid.training.data.memory import MemorySet
+from scenivid.training.loop import Stateful
+from scenivid.training.losses.lite import inner
+from scenivid.training.painter.looks import look_named
+from scenivid.training.painting_critic import PaintingCritic
+from scenivid.training.programs.lite_recipe import Recipe
+from scenivid.training.speed import Mixed
+from scenivid.training.world import World
+
+
+class Judges:
+    """The frozen eye, and the discriminator that looks through it if the recipe wants one."""
+
+    def __init__(self, recipe: Recipe, mixed: Mixed, world: World) -> None:
+        self.recipe, self.mixed, self.world = recipe, mixed, world
+        self.ink = look_named(recipe.style).ink
+        self.eye = load_efficientnet(world.device).to(memory_format=torch.channels_last)
+        self.critic: PaintingCritic | None = None
+        if recipe.weights.adversarial:
+            low, high = recipe.painting_zoom
+            self.paintings = MemorySet(
+                scan(recipe.paintings), Augment(recipe.crop, low, high), recipe.run.seed
+            )
+            self.critic = PaintingCritic(self._look(self._painted(0, 16)), recipe.critic)
+            self.critic.to(world.device)
+            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+
+    def state(self) -> Mapping[str, Stateful]:
+        """The discriminator and its optimiser, if there is one."""
+        if self.critic is None:
+            return {}
+        return {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+
+    def losses(self, output: Tensor, target: Tensor, index: int, strength: float) -> dict[str, Tensor]:
+        """The result beside its own painting and, at full strength, among real paintings.
+
+        The discriminator takes its step on the way.
+
+        Args:
+            output: result, [N, 3 or 4, H, W]; its gradient is that of the losses.
+            target: the painter's version of the same.
+            index: of the training step.
+        """
+        recipe, losses = self.recipe, {}
+        judged = self.critic is not None and index >= recipe.adversarial_from and strength == 1
+        count = len(output) if judged else recipe.perceptual_crops
+        found = self._look(inner(inked(output[:count], self.ink)))
+        if recipe.weights.perceptual:
+            some = slice(0, recipe.perceptual_crops)
+            with torch.no_grad():
+                wanted = self._look(inner(inked(target[some], self.ink)))
+            terms = [
+                (a[some].float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
+                for a, b in zip(found, wanted, strict=True)
+            ]
+            losses["perceptual"] = torch.stack(terms).mean()
+        if self.critic is not None and judged:
+            with torch.no_grad():
+                number = index * self.world.size + self.world.rank
+                real = self._look(self._painted(number * recipe.batch, recipe.batch))
+            loss = self.critic.loss(found, real)
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.mixed.step(self.critic_optimizer, joined=self.world.average_gradients)
+            losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
+        return losses
+
+    def _look(self, images: Tensor) -> list[Tensor]:
+        with self.mixed.cast():
+            return self.eye.forward_features(images)
+
+    def _painted(self, first: int, count: int) -> Tensor:
+        """Crops `first` … of the paintings, [count, 3, C, C] in [0, 1]."""
+        crops = to_float(torch.stack([self.paintings[first + i] for i in range(count)]))
+        return inner(crops).to(self.world.device, memory_format=torch.channels_last)
