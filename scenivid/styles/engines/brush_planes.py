@@ -15,12 +15,12 @@ cv: Any = cv2
 
 
 def dabbed_planes(image: Picture, radius: int, out: Picture) -> None:
-    """As `nets.brush.dabbed`.
+    """As `nets.brush.dabbed`, before it is enlarged.
 
     Args:
         image: [3, H, W] in [0, 1]; H and W even.
         radius: of a brush, in pixels.
-        out: the same size; written to.
+        out: [3, H/2, W/2]; written to.
     """
     height, width = image.shape[1:]
     taps, far = taps_of(radius), offset_of(radius)
@@ -30,14 +30,18 @@ def dabbed_planes(image: Picture, radius: int, out: Picture) -> None:
     for dy, dx in places_of(radius):
         around[far + dy, far + dx] += 1
     half = (width // 2, height // 2)
-    small = cv.merge([cv.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in image])
-    mean = cv.sepFilter2D(small, -1, kernel, kernel, borderType=_EDGE)
-    away = cv.subtract(small, mean)
-    square = cv.transform(cv.multiply(away, away), np.ones((1, 3), np.float32))
-    calm = cv.sepFilter2D(square, -1, kernel, kernel, borderType=_EDGE)
-    even = 1 / (1 + np.float32(EVEN) * calm)
-    calm = even * np.sqrt(even)  # to the power of HARDNESS
-    total = np.maximum(cv.filter2D(calm, -1, around, borderType=_EDGE), np.float32(1e-6))
-    for plane, target in zip(cv.split(mean), out, strict=True):
-        flat = cv.filter2D(cv.multiply(plane, calm), -1, around, borderType=_EDGE)
-        cv.resize(cv.divide(flat, total), (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+    small = [cv.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in image]
+    means = [cv.sepFilter2D(plane, -1, kernel, kernel, borderType=_EDGE) for plane in small]
+    for plane, mean in zip(small, means, strict=True):
+        cv.subtract(plane, mean, dst=plane)
+        cv.multiply(plane, plane, dst=plane)
+    square = cv.add(cv.add(small[0], small[1], dst=small[0]), small[2], dst=small[0])
+    even = cv.sepFilter2D(square, -1, kernel, kernel, dst=small[1], borderType=_EDGE)
+    even *= np.float32(EVEN)
+    even += 1
+    np.divide(1, even, out=even)
+    calm = cv.multiply(even, cv.sqrt(even, dst=small[0]), dst=small[0])  # to the power of HARDNESS
+    total = np.maximum(cv.filter2D(calm, -1, around, dst=small[1], borderType=_EDGE), np.float32(1e-6))
+    for plane, target in zip(means, out, strict=True):
+        cv.multiply(plane, calm, dst=plane)
+        cv.divide(cv.filter2D(plane, -1, around, dst=small[2], borderType=_EDGE), total, dst=target)

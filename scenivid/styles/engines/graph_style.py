@@ -20,6 +20,7 @@ from scenivid.nets.card import ModelCard, read_card
 from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, PAINTED_AT, receptive_radius
 from scenivid.styles.engines.brush_planes import dabbed_planes
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
+from scenivid.styles.engines.paint_planes import laid_on
 from scenivid.styles.painter import Picture
 from scenivid.styles.tiling import Box, boxes, check_tile
 
@@ -103,68 +104,92 @@ class GraphPainter:
     def paint(self, rgb: Picture, cut: bool, state: object) -> tuple[Picture, None]:
         """See `Painter`; nothing is remembered."""
         if len(self._windows) == 1:
-            request, places = self._request(_extended(self._size))
-            self._fill(rgb, [place[0] for place in places])
-            return self._inner(_outputs(request)), None
-        images = self._images()
-        self._fill(rgb, images)
-        whole: list[Picture] = []
-        for box, wide in self._windows:
-            request, places = self._request(wide.shape)
-            for image, place in zip(images, places, strict=True):
-                np.copyto(place[0], wide.of(image))
-            parts = _outputs(request)
-            whole = whole or [np.empty((len(part), *images[0].shape[1:]), np.float32) for part in parts]
-            inner = box.within(wide)
-            for part, out in zip(parts, whole, strict=True):
-                np.copyto(box.of(out), inner.of(part))
-        return self._inner(whole), None
+            request, image, around = self._request(_extended(self._size))
+            around = self._images()[1] if around is None else around
+            self._fill(rgb, image, around)
+            raw = _output(request)
+        else:
+            image, around = self._images()
+            self._fill(rgb, image, around)
+            raw = self._tiled(image, around)
+        return self._finished(raw, image, None if around is None else around[:, 1:-1, 1:-1]), None
 
-    def _fill(self, rgb: Picture, images: Sequence[Picture]) -> None:
-        """Write the extended frame, and the same under a flat brush if the network wants it."""
-        for plane, out in zip(rgb, images[0], strict=True):
+    def _fill(self, rgb: Picture, image: Picture, around: Picture | None) -> None:
+        """Write the extended frame, and what is under a flat brush, if the network has one."""
+        for plane, out in zip(rgb, image, strict=True):
             _extend(plane, out)
-        if self._brush:
-            dabbed_planes(images[0], self._brush, images[1])
+        if around is not None:
+            dabbed_planes(image, self._brush, around[:, 1:-1, 1:-1])
+            around[:, 0], around[:, -1] = around[:, 1], around[:, -2]
+            around[:, :, 0], around[:, :, -1] = around[:, :, 1], around[:, :, -2]
 
-    def _inner(self, parts: Sequence[Picture]) -> Picture:
-        """Colours and line in one, without the border."""
-        painted = np.empty((sum(len(part) for part in parts), *self._size), np.float32)
-        first = 0
-        for part in parts:
-            last = first + len(part)
-            painted[first:last] = part[:, BORDER : BORDER + self._size[0], BORDER : BORDER + self._size[1]]
-            first = last
-        return painted
+    def _tiled(self, image: Picture, around: Picture | None) -> Picture:
+        """What the network gives for the extended frame, tile by tile."""
+        raw: Picture | None = None
+        for box, wide in self._windows:
+            request, place, place_around = self._request(wide.shape)
+            np.copyto(place, wide.of(image))
+            if around is not None and place_around is not None:
+                down, right = _half(wide)
+                part_of = around[:, down.start : down.stop + 2, right.start : right.stop + 2]
+                np.copyto(place_around, part_of)
+            part = _output(request)
+            if raw is None:
+                raw = np.empty((image.shape[1] // 2, image.shape[2] // 2, part.shape[2]), np.float32)
+            inner = box.within(wide)
+            raw[_half(box)] = part[_half(inner)]
+        assert raw is not None
+        return raw
 
-    def _images(self) -> list[Picture]:
-        """This thread's extended frames."""
+    def _finished(self, raw: Picture, image: Picture, base: Picture | None) -> Picture:
+        """The painted frame, without the border."""
+        height, width = self._size
+        even = height + height % 2, width + width % 2
+        painted = np.empty((raw.shape[2] // 4 - 1, *even), np.float32)
+        laid_on(raw, image, base, BORDER, painted)
+        return np.ascontiguousarray(painted[:, :height, :width])
+
+    def _images(self) -> tuple[Picture, Picture | None]:
+        """This thread's extended frame, and that under the brush: half as large, with a pixel around it."""
         if not hasattr(self._local, "images"):
             shape = (3, *_extended(self._size))
-            self._local.images = [np.empty(shape, np.float32) for _ in range(1 + bool(self._brush))]
-        images: list[Picture] = self._local.images
+            image = np.empty(shape if len(self._windows) > 1 else (0,), np.float32)
+            self._local.images = image, np.empty(_around(shape), np.float32) if self._brush else None
+        images: tuple[Picture, Picture | None] = self._local.images
         return images
 
-    def _request(self, shape: tuple[int, int]) -> tuple[Any, list[Picture]]:
-        """This thread's request for a shape, and the arrays that it reads."""
+    def _request(self, shape: tuple[int, int]) -> tuple[Any, Picture, Picture | None]:
+        """This thread's request for a shape, and the arrays that it reads, as `lite_graph` says."""
         import openvino
 
         known = self._local.__dict__.setdefault("requests", {})
         if shape not in known:
             network = self._networks[shape]
-            places = [np.empty((1, 3, *shape), np.float32) for _ in network.inputs]
+            shapes = [(3, *shape), _around((3, *shape))]
+            places = [np.empty((1, *each), np.float32) for each in shapes[: len(network.inputs)]]
             request = network.create_infer_request()
             for index, place in enumerate(places):
                 request.set_input_tensor(index, openvino.Tensor(place, shared_memory=True))
-            known[shape] = request, places
-        found: tuple[Any, list[Picture]] = known[shape]
+            known[shape] = request, places[0][0], places[1][0] if len(places) > 1 else None
+        found: tuple[Any, Picture, Picture | None] = known[shape]
         return found
 
 
-def _outputs(request: Any) -> list[Picture]:
-    """What the network gives for what lies in its inputs; overwritten by the next call."""
+def _around(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Half the size, and a pixel on every side."""
+    return shape[0], shape[1] // 2 + 2, shape[2] // 2 + 2
+
+
+def _output(request: Any) -> Picture:
+    """What the network gives for what lies in its input; overwritten by the next call."""
     request.infer()
-    return [tensor.data[0] for tensor in request.output_tensors]
+    raw: Picture = request.output_tensors[0].data[0]
+    return raw
+
+
+def _half(box: Box) -> tuple[slice, slice]:
+    """Its rows and columns at half the size."""
+    return slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
 
 
 def _extended(size: tuple[int, int]) -> tuple[int, int]:

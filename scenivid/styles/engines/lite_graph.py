@@ -1,7 +1,7 @@
 """A Lite network as a graph of OpenVINO, made from the weights file without torch: `nets.lite`, node by node.
 
 The frame comes extended by `BORDER` and the caller takes the border off again: both cost a copy here and a
-slow node in the graph. Colours and line leave it apart, since putting them together would cost two more.
+slow node in the graph. It ends with the last convolutions, which are made as one: see `paint_planes`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from scenivid.nets.card import ModelCard, check_kind
 from scenivid.nets.lite_shape import SLOPE, LiteParams
 
 Array = NDArray[np.float32]
+_ENLARGED = np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]])
+"""How each of two pixels comes from three of a line that is half as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +67,10 @@ def read_lite(path: Path, card: ModelCard) -> LiteWeights | None:
 
 
 def lite_graph(weights: LiteWeights, size: tuple[int, int]) -> Any:
-    """The graph, an openvino.Model: [1, 3, H, W] in [0, 1] to colours and, if the network has one, the line.
+    """The graph, an openvino.Model: [1, 3, H, W] in [0, 1] to [1, H/2, W/2, C] for `paint_planes.laid_on`.
 
-    A network with a flat brush wants the image under it (`brush_planes`) as its second input.
+    A network with a map of tones wants the image under the flat brush (`brush_planes`) as its second input,
+    half as large, with a pixel repeated all around.
 
     Args:
         weights: without a dial.
@@ -75,10 +78,12 @@ def lite_graph(weights: LiteWeights, size: tuple[int, int]) -> Any:
     """
     import openvino
 
-    names = ("image", "base") if weights.params.brush else ("image",)
-    inputs = [openvino.opset13.parameter([1, 3, *size], np.float32, name=name) for name in names]
-    results = _Graph(weights).results(*inputs)
-    return openvino.Model([result.output(0) for result in results], inputs, "lite")
+    image = openvino.opset13.parameter([1, 3, *size], np.float32, name="image")
+    inputs = [image]
+    if weights.params.tone:
+        around = [1, 3, size[0] // 2 + 2, size[1] // 2 + 2]
+        inputs.append(openvino.opset13.parameter(around, np.float32, name="base"))
+    return openvino.Model([_Graph(weights).result(*inputs).output(0)], inputs, "lite")
 
 
 class _Graph:
@@ -89,7 +94,7 @@ class _Graph:
         self._params, self._arrays = weights.params, weights.arrays
         self._strides = {name: stride for name, _, _, stride in _convolutions(weights.params)}
 
-    def results(self, image: Any, base: Any = None) -> list[Any]:
+    def result(self, image: Any, base: Any = None) -> Any:
         op, params = self._op, self._params
         quarter = self._act(self._conv(image, "stem", 2))
         quarter = self._blocks(quarter, "encode4", [1] * params.encode_blocks[0])
@@ -101,26 +106,33 @@ class _Graph:
         y = self._blocks(y, "decode4", [1] * params.decode_blocks[0])
         y = self._shuffled(self._act(self._conv(y, "up2")))
         y = self._act(op.add(self._conv(y, "head", 1), self._conv(image, "glance", 1)))
-        cover = op.clamp(self._shuffled(self._conv(y, "cover", 1)), 0.0, 1.0)
-        paint = self._conv(y, "out", 1)
+        last = self._convolved(y, self._joined("weight"), self._joined("bias"), 1, 1)
         if params.tone:
-            tone = self._act(self._conv(self._act(self._conv(base, "tone.0")), "tone.2"))
-            paint = op.add(paint, self._conv(tone, "tone.4"))
-        base = self._number(0.5) if base is None else base
-        flat = op.add(image, op.multiply(cover, op.subtract(base, image)))
-        if not params.line:
-            return [op.clamp(op.add(flat, self._shuffled(paint)), 0.0, 1.0)]
-        lengths, axis = op.constant(np.array([12, 4], np.int64)), op.constant(np.int64(1))
-        parts = op.variadic_split(paint, axis, lengths)
-        colours, line = (self._shuffled(parts.output(index)) for index in (0, 1))
-        return [op.clamp(op.add(flat, colours), 0.0, 1.0), op.clamp(line, 0.0, 1.0)]
+            last = op.add(last, self._tone(base))
+        return op.transpose(last, op.constant(np.array([0, 2, 3, 1], np.int64)))
+
+    def _joined(self, kind: str) -> Array:
+        """Of the last two convolutions."""
+        return np.concatenate([self._arrays[f"{name}.{kind}"] for name in ("out", "cover")])
+
+    def _tone(self, base: Any) -> Any:
+        """The map of tones, which reads a picture twice as large: its first weights enlarge it."""
+        block = self._arrays["tone.0.weight"]
+        around = np.einsum("oiyx,yv,xw->oivw", block, _ENLARGED, _ENLARGED).astype(np.float32)
+        tone = self._act(self._convolved(base, around, self._arrays["tone.0.bias"], 1, 0))
+        tone = self._act(self._conv(tone, "tone.2"))
+        weight, bias = self._arrays["tone.4.weight"], self._arrays["tone.4.bias"]
+        uncovered = ((0, 4), (0, 0), (0, 0), (0, 0))
+        return self._convolved(tone, np.pad(weight, uncovered), np.pad(bias, uncovered[:1]), 1, 0)
 
     def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
-        op, stride = self._op, self._strides[name]
-        weight = op.constant(np.ascontiguousarray(self._arrays[f"{name}.weight"]))
-        bias = op.constant(self._arrays[f"{name}.bias"].reshape(1, -1, 1, 1))
-        sides = [pad, pad]
-        return op.add(op.convolution(x, weight, [stride] * 2, sides, sides, [dilation] * 2), bias)
+        weight, bias = (self._arrays[f"{name}.{kind}"] for kind in ("weight", "bias"))
+        return self._convolved(x, weight, bias, self._strides[name], pad, dilation)
+
+    def _convolved(self, x: Any, weight: Array, bias: Array, stride: int, pad: int, dilation: int = 1) -> Any:
+        op, sides = self._op, [pad, pad]
+        kernel, offset = op.constant(np.ascontiguousarray(weight)), op.constant(bias.reshape(1, -1, 1, 1))
+        return op.add(op.convolution(x, kernel, [stride] * 2, sides, sides, [dilation] * 2), offset)
 
     def _blocks(self, x: Any, name: str, dilations: Sequence[int]) -> Any:
         for index, dilation in enumerate(dilations):
