@@ -118,6 +118,17 @@ def test_bytes_of_limited_range_give_the_same_picture() -> None:
     assert np.abs(colour.to_values(limited, colour.LUMA) - floats.clip(-0.05, 1.05)).max() < 3 / 219
 
 
+def test_how_many_rows_are_fitted_at_once_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = luma(_scene(180, 256))[0, 0].numpy()
+    guide = np.ascontiguousarray(full.reshape(90, 2, 128, 2).mean((1, 3)))
+    gain, base = planes._fit_plane(1 - guide * guide, GuideStats(guide))
+    monkeypatch.setattr(planes, "_BAND", 128 * 11)
+    for whole, part in zip(
+        (gain, base), planes._fit_plane(1 - guide * guide, GuideStats(guide)), strict=True
+    ):
+        assert np.abs(whole - part).max() < 1e-4
+
+
 def test_a_line_keeps_its_darkness_and_gets_no_wider() -> None:
     line = torch.zeros(1, 1, 40, 60)
     line[..., 19:21, :] = 1.0

@@ -161,7 +161,7 @@ def test_lines_on_stored_bytes_are_the_lines_of_the_formula() -> None:
     colour.to_bytes(values, colour.LUMA, luma)
     for plane, out in zip(tints, chroma, strict=True):
         colour.to_bytes(plane, colour.CHROMA, out)
-    _draw(LineEnlarger(line[0, 0].numpy(), (64, 96)), luma, chroma, layout, 0.7)
+    _draw(LineEnlarger(line[0, 0].numpy(), (64, 96), 0.7), luma, chroma, layout)
     clip = StoredClip(luma[None], chroma[None], layout, (Fraction(0),))
     assert (_rgb(clip) - wanted)[..., 22:38, :].abs().max() < 5 / 255
     assert (_rgb(clip) - wanted)[..., 44:, :].abs().max() < 5 / 255

@@ -35,6 +35,8 @@ LARGE = 2.5
 """Enlargement from which the flanks of lines are steepened twice."""
 _BAND = 48 * 1024
 """Pixels of a band, about."""
+_REACH = WINDOW // 2 + 1
+"""Rows above and below that a pixel of `_fit_plane` depends on."""
 
 
 def painting_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
@@ -70,11 +72,18 @@ class Bands:
         for top in range(0, self.size[0], rows):
             yield slice(top, min(top + rows, self.size[0]))
 
+    def _around(self, rows: slice) -> tuple[int, int]:
+        """First and last row (exclusive) of the small plane that these come from, and a few more."""
+        first, last = rows.start // self._unit, rows.stop // self._unit
+        return max(0, (first - 1) * self._small_unit), min(self._small[0], (last + 1) * self._small_unit)
+
+    def rows_of(self, small: Plane, rows: slice) -> Plane:
+        """What there is for each small row, of all that these rows come from."""
+        return small[slice(*self._around(rows))]
+
     def enlarged(self, plane: Plane, rows: slice) -> Plane:
         """These rows of the linear enlargement of a small plane."""
-        first, last = rows.start // self._unit, rows.stop // self._unit
-        begin = max(0, first * self._small_unit - self._small_unit)
-        end = min(self._small[0], last * self._small_unit + self._small_unit)
+        begin, end = self._around(rows)
         above = rows.start - begin // self._small_unit * self._unit
         size = (self.size[1], (end - begin) // self._small_unit * self._unit)
         large: Plane = cv2.resize(plane[begin:end], size, interpolation=cv2.INTER_LINEAR)
@@ -88,7 +97,9 @@ class GuideStats:
         """`guide`: float32 in [0, 1], [h, w]."""
         self.guide = guide
         self.mean = _box(guide)
-        self.variance = np.maximum(_box(guide * guide) - self.mean * self.mean, 0)
+        self.variance = _box(guide * guide)
+        self.variance -= self.mean * self.mean
+        np.maximum(self.variance, 0, out=self.variance)
 
 
 def finish_plane(
@@ -134,52 +145,80 @@ def reach(times: float) -> int:
 class LineEnlarger:
     """`finish_line` for one line field, [h, w] float32, band by band."""
 
-    def __init__(self, line: Plane, size: tuple[int, int]) -> None:
-        """`size`: height and width wanted."""
+    def __init__(self, line: Plane, size: tuple[int, int], ink: float = 1.0) -> None:
+        """Args:
+        line: 0..1.
+        size: height and width wanted.
+        ink: what the result is multiplied by, in 0..1.
+        """
         self.bands = Bands(line.shape, size)
-        self._line, self._same = line, line.shape == size
+        self._same, self._least = line.shape == size, line * np.float32(ink)
         if not self._same:
-            self._least, self._most = _range(line)
+            self._least, most = _range(line * np.float32(ink))
+            self._rise = cv2.addWeighted(line, ink, self._least, -1, 0)
+            self._spread = np.maximum(most - self._least, np.float32(1e-4 * ink))
             self._times = 1 if size[0] < LARGE * line.shape[0] else 2
+            self._drawn = most.max(axis=1) > 0
 
     def __getitem__(self, rows: slice) -> Plane:
         """These rows of the enlarged field, an array of its own."""
         if self._same:
-            return self._line[rows].copy()
+            return self._least[rows].copy()
         rows = slice(*rows.indices(self.bands.size[0]))
-        least, most = self.bands.enlarged(self._least, rows), self.bands.enlarged(self._most, rows)
-        if not most.any():
-            return np.zeros_like(most)
-        place = self.bands.enlarged(self._line, rows) - least
-        spread = np.maximum(most - least, np.float32(1e-4))
-        place /= spread
-        np.clip(place, 0, 1, out=place)
+        if not self.bands.rows_of(self._drawn, rows).any():
+            return np.zeros((rows.stop - rows.start, self.bands.size[1]), np.float32)
+        spread, field = self.bands.enlarged(self._spread, rows), self.bands.enlarged(self._least, rows)
+        place = self.bands.enlarged(self._rise, rows)
+        cv2.divide(place, spread, dst=place)
         for _ in range(self._times):
-            steeper = place * np.float32(-2)
-            steeper += np.float32(3)
-            place *= place
-            place *= steeper
-        place *= spread
-        place += least
-        return place
+            steeper = cv2.addWeighted(place, -2, place, 0, 3)
+            cv2.multiply(place, place, dst=place)
+            cv2.multiply(place, steeper, dst=place)
+        cv2.multiply(place, spread, dst=place)
+        return cv2.add(field, place, dst=place)
 
 
 def _fit_plane(painted: Plane, stats: GuideStats) -> tuple[Plane, Plane]:
-    """`_fit` for one plane."""
-    level = _box(painted)
-    spread = np.maximum(_box(painted * painted) - level * level, 0)
-    together = _box(painted * stats.guide) - level * stats.mean
-    slope = together / (stats.variance + np.float32(NOISE))
-    trust = slope * together / (spread + np.float32(NOISE))
+    """`_fit` for one plane, band by band."""
+    gain, base = np.empty_like(painted), np.empty_like(painted)
+    height, width = painted.shape
+    most = max(_REACH, _BAND // width)
+    for top in range(0, height, most):
+        bottom = min(top + most, height)
+        wide = slice(max(0, top - _REACH), min(bottom + _REACH, height))
+        inner, rows = slice(top - wide.start, bottom - wide.start), slice(top, bottom)
+        parts = _fit_rows(painted[wide], stats.guide[wide], stats.mean[wide], stats.variance[wide])
+        gain[rows], base[rows] = parts[0][inner], parts[1][inner]
+    return gain, base
+
+
+def _fit_rows(painted: Plane, guide: Plane, mean: Plane, variance: Plane) -> tuple[Plane, Plane]:
+    """The same for some rows; what is near the first and the last isn't right unless the frame ends there."""
+    level, spread = _box(painted), _box(painted * painted)
+    slope: Plane = _box(painted * guide)
+    work = cv2.multiply(level, level)
+    cv2.subtract(spread, work, dst=spread)
+    np.maximum(spread, 0, out=spread)
+    spread += np.float32(NOISE)
+    cv2.multiply(level, mean, dst=work)
+    together = cv2.subtract(slope, work, dst=level)
+    np.add(variance, np.float32(NOISE), out=work)
+    cv2.divide(together, work, dst=slope)
+    trust: Plane = cv2.multiply(together, slope, dst=together)
+    cv2.divide(trust, spread, dst=trust)
     low, high = FOLLOWS
     trust -= np.float32(low)
     trust *= np.float32(1 / (high - low))
     np.clip(trust, 0, 1, out=trust)
     np.clip(slope, -MOST, MOST, out=slope)
-    slope *= trust * trust * (3 - 2 * trust)
-    gain = _box(slope, 3)
-    gain *= np.float32(BOOST)
-    return gain, _steep_plane(painted, STEEPEN) - gain * stats.guide
+    cv2.addWeighted(trust, -2 * BOOST, trust, 0, 3 * BOOST, dst=work)
+    slope *= work
+    trust *= trust
+    slope *= trust
+    gain = cv2.blur(slope, (3, 3), dst=work, borderType=cv2.BORDER_REPLICATE)
+    steep = _steep_plane(painted, STEEPEN)
+    steep -= cv2.multiply(gain, guide, dst=slope)
+    return gain, steep
 
 
 def _crispen(plane: Plane, reach: int) -> None:
@@ -193,9 +232,10 @@ def _crispen(plane: Plane, reach: int) -> None:
 
 
 def _steep_plane(image: Plane, share: float) -> Plane:
-    steep = cv2.addWeighted(image, 1 + share, _box(image, 3), -share, 0)
+    steep = _box(image, 3)
+    cv2.addWeighted(image, 1 + share, steep, -share, 0, dst=steep)
     least, most = _range(image)
-    return cv2.min(cv2.max(steep, least), most)
+    return cv2.min(cv2.max(steep, least, dst=steep), most, dst=steep)
 
 
 def _range(image: Plane) -> tuple[Plane, Plane]:

@@ -89,7 +89,7 @@ class Finish:
             for plane, out in zip(planes.chroma, chroma, strict=True):
                 colour.to_bytes(plane, tint, out)
         if planes.line is not None and plan.ink > 0:
-            _draw(LineEnlarger(planes.line, plan.size), luma, chroma, layout, plan.ink)
+            _draw(LineEnlarger(planes.line, plan.size, plan.ink), luma, chroma, layout)
         if plan.blend < 1:
             kept = with_layout(source, layout)
             cv2.addWeighted(luma, plan.blend, kept.luma[0], 1 - plan.blend, 0, dst=luma)
@@ -136,7 +136,7 @@ def with_layout(clip: StoredClip, layout: Layout) -> StoredClip:
     return StoredClip(luma, chroma, layout, clip.pts, clip.durations)
 
 
-def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout: Layout, ink: float) -> None:
+def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout: Layout) -> None:
     """`ink.compose` on bytes of luma and chroma, in place: exact on grey, and near it on colours.
 
     With F = Y + δ for each of R, G, B, squares of δ are left out:
@@ -145,31 +145,33 @@ def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout:
     matrix = colour.MATRICES[layout.matrix]
     light, tint = colour.levels(layout.full_range)
     mean = matrix.red * TINT[0] + matrix.green * TINT[1] + matrix.blue * TINT[2]
-    half = (chroma.shape[2], chroma.shape[1])
-    small, level = np.empty(half[::-1], np.float32), np.empty(half[::-1], np.float32)
+    shades = [
+        (TINT[place] - mean) * 0.5 / (1 - weight) for place, weight in ((2, matrix.blue), (0, matrix.red))
+    ]
     even = all(rows.start % 2 == rows.stop % 2 == 0 for rows in lines.bands)
     for rows in lines.bands if even else [slice(0, luma.shape[0])]:
-        amount, halved = lines[rows], slice(rows.start // 2, rows.stop // 2)
+        amount, band, halved = lines[rows], luma[rows], slice(rows.start // 2, rows.stop // 2)
         if not amount.any():
-            small[halved], level[halved] = 0, 0
             continue
-        amount *= np.float32(ink)
-        np.minimum(amount, 1, out=amount)
-        band = luma[rows]
-        size = (half[0], halved.stop - halved.start)
-        cv2.resize(amount, size, dst=small[halved], interpolation=cv2.INTER_AREA)
-        colour.to_values(cv2.resize(band, size, interpolation=cv2.INTER_AREA), light, level[halved])
-        value = colour.to_values(band, light)
-        amount *= (1 - mean) - LOCAL * value
-        value -= value * amount
-        colour.to_bytes(value, light, band)
-    keep = 1 - small * ((1 - mean) - 2 * LOCAL * level)
-    small *= level
-    for plane, weight, shade in ((chroma[0], matrix.blue, TINT[2]), (chroma[1], matrix.red, TINT[0])):
-        moved = colour.to_values(plane, tint)
-        moved *= keep
-        moved += small * np.float32((shade - mean) * 0.5 / (1 - weight))
-        colour.to_bytes(moved, tint, plane)
+        size = (chroma.shape[2], halved.stop - halved.start)
+        small = cv2.resize(amount, size, interpolation=cv2.INTER_AREA)
+        level = cv2.resize(band, size, interpolation=cv2.INTER_AREA)
+        cv2.multiply(amount, _line_of(band, light, 1 - mean, -LOCAL), dst=amount)
+        cv2.multiply(amount, _line_of(band, light, 0, light.scale), dst=amount)
+        cv2.subtract(band, amount, dst=band, dtype=cv2.CV_8U)
+        loss = cv2.multiply(small, _line_of(level, light, 1 - mean, -2 * LOCAL))
+        cv2.multiply(small, _line_of(level, light, 0, tint.scale), dst=small)
+        for plane, shade in zip(chroma[:, halved], shades, strict=True):
+            moved = cv2.multiply(loss, _line_of(plane, tint, 0, -tint.scale))
+            cv2.scaleAdd(small, shade, moved, dst=moved)
+            cv2.add(plane, moved, dst=plane, dtype=cv2.CV_8U)
+
+
+def _line_of(numbers: colour.Plane, held: colour.Levels, constant: float, slope: float) -> colour.Plane:
+    """constant + slope · value of bytes, float32."""
+    factor = slope / held.scale
+    offset = constant - factor * held.offset
+    return cv2.addWeighted(numbers, factor, numbers, 0, offset, dtype=cv2.CV_32F)
 
 
 def _moved_to(painted: Picture, steadied: Planes) -> Picture:
