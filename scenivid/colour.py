@@ -7,6 +7,7 @@ As bytes, limited range holds luma in 16..235 and chroma in 16..240 around 128, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy.typing as npt
 
 Plane = npt.NDArray[Any]
 """[H, W]."""
+_STRIP = 64 * 1024
+"""Pixels of a strip, about."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,6 @@ def to_bytes(values: Plane, wanted: Levels, out: Plane) -> None:
     cv2.addWeighted(values, wanted.scale, values, 0, wanted.offset, dst=out, dtype=cv2.CV_8U)
 
 
-def luma_of(rgb: Plane, matrix: Matrix) -> Plane:
-    """[3, H, W] to [H, W]."""
-    luma: Plane = cv2.addWeighted(rgb[0], matrix.red, rgb[1], matrix.green, 0)
-    return cv2.addWeighted(luma, 1, rgb[2], matrix.blue, 0, dst=luma)
-
-
 def to_planes(rgb: Plane, matrix: Matrix) -> tuple[Plane, Plane]:
     """RGB to luma and chroma.
 
@@ -92,20 +89,29 @@ def to_planes(rgb: Plane, matrix: Matrix) -> tuple[Plane, Plane]:
     Returns:
         Luma [H, W] and chroma [2, ⌈H/2⌉, ⌈W/2⌉], means of 2 × 2 pixels.
     """
-    luma = luma_of(rgb, matrix)
-    red, grey, blue = (_half(plane) for plane in (rgb[0], luma, rgb[2]))
-    chroma = np.empty((2, *grey.shape), np.float32)
-    for out, colour, weight in ((chroma[0], blue, matrix.blue), (chroma[1], red, matrix.red)):
-        cv2.addWeighted(colour, 0.5 / (1 - weight), grey, -0.5 / (1 - weight), 0, dst=out)
+    height, width = rgb.shape[1:]
+    half = -(-height // 2), -(-width // 2)
+    luma, chroma = np.empty((height, width), np.float32), np.empty((2, *half), np.float32)
+    for rows in _strips(height, width):
+        grey = luma[rows]
+        cv2.addWeighted(rgb[0, rows], matrix.red, rgb[1, rows], matrix.green, 0, dst=grey)
+        cv2.addWeighted(grey, 1, rgb[2, rows], matrix.blue, 0, dst=grey)
+        halves = slice(rows.start // 2, -(-rows.stop // 2))
+        light = _half(grey)
+        for out, colour, weight in ((chroma[0], rgb[2], matrix.blue), (chroma[1], rgb[0], matrix.red)):
+            half_colour = _half(colour[rows])
+            scale = 0.5 / (1 - weight)
+            cv2.addWeighted(half_colour, scale, light, -scale, 0, dst=out[halves])
     return luma, chroma
 
 
-def to_rgb(luma: Plane, chroma: Plane, matrix: Matrix) -> Plane:
-    """Luma and chroma (of any size) to RGB, not clamped.
+def to_rgb(luma: Plane, chroma: Plane, matrix: Matrix, clamped: bool = False) -> Plane:
+    """Luma and chroma (of any size) to RGB.
 
     Args:
         luma: float32, [H, W].
         chroma: float32, [2, h, w]; enlarged linearly where it is smaller.
+        clamped: to [0, 1].
 
     Returns:
         float32, [3, H, W].
@@ -113,11 +119,22 @@ def to_rgb(luma: Plane, chroma: Plane, matrix: Matrix) -> Plane:
     height, width = luma.shape
     blue, red = (plane if plane.shape == luma.shape else _enlarged(plane, height, width) for plane in chroma)
     rgb = np.empty((3, height, width), np.float32)
-    cv2.addWeighted(luma, 1, red, 2 * (1 - matrix.red), 0, dst=rgb[0])
-    cv2.addWeighted(luma, 1, blue, 2 * (1 - matrix.blue), 0, dst=rgb[2])
-    cv2.addWeighted(luma, 1 / matrix.green, rgb[0], -matrix.red / matrix.green, 0, dst=rgb[1])
-    cv2.addWeighted(rgb[1], 1, rgb[2], -matrix.blue / matrix.green, 0, dst=rgb[1])
+    for rows in _strips(height, width):
+        grey, (first, second, third) = luma[rows], rgb[:, rows]
+        cv2.addWeighted(grey, 1, red[rows], 2 * (1 - matrix.red), 0, dst=first)
+        cv2.addWeighted(grey, 1, blue[rows], 2 * (1 - matrix.blue), 0, dst=third)
+        cv2.addWeighted(grey, 1 / matrix.green, first, -matrix.red / matrix.green, 0, dst=second)
+        cv2.addWeighted(second, 1, third, -matrix.blue / matrix.green, 0, dst=second)
+        if clamped:
+            np.clip(rgb[:, rows], 0, 1, out=rgb[:, rows])
     return rgb
+
+
+def _strips(height: int, width: int) -> Iterator[slice]:
+    """Rows that stay in the processor's cache with what is made from them; even but for the last."""
+    rows = max(2, _STRIP // width // 2 * 2)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def _half(plane: Plane) -> Plane:

@@ -16,8 +16,9 @@ from scenivid.errors import InputError
 from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.dis import Dis
 from scenivid.flow.filters import enlarge
-from scenivid.flow.warp import resize_flow
+from scenivid.flow.warp import resize_flow, warp
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
+from scenivid.temporal.plane_tools import Maps
 from scenivid.temporal.planes import PlaneMotion, Planes
 from scenivid.temporal.steady import steady
 
@@ -112,6 +113,17 @@ def test_planes_equal_the_reference_formulas() -> None:
         assert np.abs(out.chroma - reference.chroma).mean() < 1 / 255
         assert out.line is not None
         assert np.abs(out.line - wanted[0, 3].numpy()).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("step", [(0.5, 0.5), (0.3, 0.1), (3.77, -1.21)])
+def test_planes_are_moved_as_tensors_are(step: tuple[float, float]) -> None:
+    image, flow = scenes.texture(64, 96, grain=4)[:, :1], torch.tensor(step).view(1, 2, 1, 1)
+    flow = flow.expand(1, 2, 64, 96) + 0.05 * scenes.texture(64, 96, 3, grain=30)[:, :2]
+    wanted = warp(image, flow, "cubic")[0, 0].numpy()
+    maps = Maps((64, 96))
+    maps.point(flow[0].contiguous().numpy())
+    moved = maps.fetch_cubic(image[0, 0].numpy(), np.empty((64, 96), np.float32))
+    assert np.abs(moved - wanted)[6:-6, 6:-6].max() < 2 / 255
 
 
 @pytest.mark.parametrize("estimator", ["dis", "none"])

@@ -57,4 +57,6 @@ def _grey(image: Tensor) -> Grey:
 def _large_enough(grey: Grey) -> Grey:
     """Repeat the border where a side is too small to search."""
     below, beside = (max(0, _SMALLEST - side) for side in grey.shape)
+    if not (below or beside):
+        return np.ascontiguousarray(grey)
     return np.ascontiguousarray(np.pad(grey, ((0, below), (0, beside)), mode="edge"))

@@ -106,10 +106,10 @@ def _likeness(image: Plane, other: Plane) -> Plane:
 
 def _gradient_square(image: Plane) -> Plane:
     """|∇|² summed over channels, [h, w, c] to [h, w]; forward differences, 0 at the far border."""
-    along, down = np.zeros_like(image), np.zeros_like(image)
-    np.subtract(image[:, 1:], image[:, :-1], out=along[:, :-1])
-    np.subtract(image[1:], image[:-1], out=down[:-1])
-    return _sum_of_squares(along) + _sum_of_squares(down)
+    square = np.zeros(image.shape[:2], np.float32)
+    square[:, :-1] = _sum_of_squares(cv.subtract(image[:, 1:], image[:, :-1]))
+    square[:-1] += _sum_of_squares(cv.subtract(image[1:], image[:-1]))
+    return square
 
 
 def _sum_of_squares(image: Plane) -> Plane:

@@ -104,7 +104,7 @@ class SteadyPlanes:
             self._memory["line"] = styled.line.copy()
 
     def _go_on(self, styled: Planes, light: Plane, motion: PlaneMotion) -> None:
-        memory, field = self._memory, resized(motion.flow, motion.flow.shape[:2])
+        memory, field = self._memory, np.stack(cv.split(motion.flow))
         moves = bool(field.any())
         coarse = Maps(self._areas)
         if moves:
@@ -179,10 +179,10 @@ class SteadyPlanes:
         found = blend(mean3(np.dstack(sums)), contrast, keep[..., None])
         gain = (found[..., ::2] + FAINT) / (found[..., 1::2] + FAINT) - 1
         gain = np.clip(gain, 0, MOST_GAIN)
+        np.copyto(styled, mean)
         for index, band in enumerate(("soft", "fine")):
             enlarged(np.ascontiguousarray(gain[..., index]), self._size, work)
-            cv.multiply(spare[band], work, dst=work)
-            cv.add(mean if band == "soft" else styled, work, dst=styled)
+            cv.accumulateProduct(spare[band], work, styled)
         np.clip(styled, 0, 1, out=styled)
         return found
 

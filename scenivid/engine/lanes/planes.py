@@ -23,6 +23,7 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.painter import Painter, Picture
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
+from scenivid.temporal.plane_tools import resized
 from scenivid.temporal.planes import PlaneMotion, Planes, State
 
 if TYPE_CHECKING:
@@ -208,8 +209,7 @@ def _shrunk(
     chroma = np.empty((2, *(half if whole else size)), np.float32)
     for plane, out in zip(source.chroma[0], chroma, strict=True):
         colour.to_values(_resized(plane, out.shape), tint, out)
-    rgb = colour.to_rgb(luma, chroma, own)
-    np.clip(rgb, 0, 1, out=rgb)
+    rgb = colour.to_rgb(luma, chroma, own, clamped=True)
     if matrix != own:
         planes = as_planes(rgb, matrix)
     elif whole:
@@ -231,7 +231,7 @@ def _small_rgb(pixels: Tensor, size: tuple[int, int]) -> Picture:
 def _thumbnail(rgb: Picture) -> Image:
     """What the cut detector looks at."""
     size = working_size(rgb.shape[-2], rgb.shape[-1], SIDE)
-    small = [cv2.convertScaleAbs(_resized(plane, size), alpha=255) for plane in rgb[::-1]]
+    small = [cv2.convertScaleAbs(resized(plane, size), alpha=255) for plane in rgb[::-1]]
     return np.asarray(cv2.merge(small), np.uint8)
 
 
