@@ -64,8 +64,12 @@ def write_csv(lines: list[dict[str, float]], path: Path) -> Path:
 
 
 def write_curves(logs: dict[str, list[dict[str, float]]], out: Path) -> list[Path]:
-    """FD-EffNet over steps for both networks, and the agreement of the fine-tuned one with its source."""
-    wanted = [(name, key) for name in ("stylegan", "finetune") for key in ("fd_effnet", "agreement")]
+    """FD-EffNet over steps for both networks, the agreement of the fine-tuned one with its source, how far
+    networks are from being taken for real by a discriminator on frozen features, what lite has to learn.
+    """
+    keys = ("fd_effnet", "agreement", "features")
+    wanted = [(name, key) for name in ("stylegan", "finetune") for key in keys]
+    wanted += [("translator", "features"), ("lite", "pixel")]
     series = [
         (name, key, [(line["step"], line[key]) for line in logs.get(name, []) if key in line])
         for name, key in wanted

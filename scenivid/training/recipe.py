@@ -144,8 +144,11 @@ def differences(recipe: Any, before: Mapping[str, Any]) -> list[str]:
         Sentences such as "learning_rate was 0.0002, is 0.001"; empty when the run can go on.
     """
     now = _flat(to_dict(recipe))
-    # A setting younger than the run stood at its default.
-    old = _flat(to_dict(type(recipe)())) | _flat(before)
+    old = _flat(before)
+    for key, value in _flat(to_dict(type(recipe)())).items():
+        # A setting younger than the run stood at its default; a table that may be none is no such setting.
+        if not any(f"{held}.".startswith(f"{key}.") or key.startswith(f"{held}.") for held in old):
+            old[key] = value
     free = _harmless_keys(type(recipe), "")
     return [
         f"{key} was {old.get(key, 'not set')!r}, is {now.get(key, 'not set')!r}"

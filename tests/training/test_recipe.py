@@ -162,3 +162,16 @@ def test_what_a_table_leaves_out_stays_as_the_program_has_it() -> None:
     inner = load_recipe(chain.Recipe, None, ["finetune.gan.batch=2", "lite.network.head=16"])
     assert inner.finetune == replace(plain, gan=replace(plain.gan, batch=2))
     assert not inner.lite.network.line
+
+
+@dataclass(frozen=True)
+class Optional:
+    table: Inner | None = None
+    other: Inner | None = field(default_factory=Inner)
+
+
+def test_a_run_with_an_optional_table_is_the_same_run_again() -> None:
+    for sets in (["table.flip=false"], ["other=none"], []):
+        recipe = load_recipe(Optional, None, sets)
+        assert differences(recipe, to_dict(recipe)) == []
+        assert differences(load_recipe(Optional, None, ["table.flip=true"]), to_dict(recipe)) != []
