@@ -1,9 +1,11 @@
 """Make the pictures of the README and of the documentation, and its gallery, with the styles as they are now.
 
-    python examples/make_pictures.py examples/clip.mp4 docs
+    python examples/make_pictures.py examples/clip.mp4 docs [PICTURE …]
 
-Writes docs/pictures/*.jpg, docs/pictures/before-after.webp and docs/styles.md. Run it again when the weights
-have changed; only the styles that come with the package are shown. Two minutes on a free processor.
+The strip and the gallery show a frame of the clip and of each further picture or video, one below the other;
+CREDITS names those of the repository. Writes docs/pictures/*.jpg, docs/pictures/before-after.webp and
+docs/styles.md. Run it again when the weights have changed; only the styles that come with the package are
+shown. Three minutes on a free processor.
 """
 
 from __future__ import annotations
@@ -29,16 +31,19 @@ MOVING = StylizeSettings(style="aozora", duration=Fraction(3, 2))
 DETAIL = (0, 70, 340, 270)
 """The part of a frame in which dials are shown: left, top, right, bottom."""
 MOST_BYTES = 1_500_000
+CREDITS = (
+    "The pictures: a frame of examples/clip.mp4, water5 (endless-sky-data, public domain), leuvenA (opencv-doc, "
+    "Apache-2.0), flower.mp4 (MDN web docs, CC0)."
+)
 
 
 def main() -> None:
     """Make them all."""
-    clip, docs = Path(sys.argv[1]), Path(sys.argv[2])
+    clip, docs, *more = map(Path, sys.argv[1:])
     pictures = docs / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    strip = SheetSettings(SHOWN, AT, width=330, columns=1 + len(SHOWN), overwrite=True)
-    sheet(clip, pictures / "strip.jpg", strip)
-    gallery(clip, docs / "styles.md", pictures)
+    rows([clip, *more], SHOWN, 330, pictures / "strip.jpg")
+    gallery([clip, *more], docs / "styles.md", pictures)
     with TemporaryDirectory() as scratch:
         place = Path(scratch)
         still = place / "still.png"
@@ -48,7 +53,25 @@ def main() -> None:
         moving(clip, place, pictures)
 
 
-def gallery(clip: Path, page: Path, pictures: Path) -> None:
+def rows(sources: list[Path], styles: tuple[str, ...], width: int, output: Path) -> None:
+    """A frame of each source and what the styles make of it, one row a source, names below the last."""
+    made = []
+    with TemporaryDirectory() as scratch:
+        for number, source in enumerate(sources):
+            row = Path(scratch, f"{number}.png")
+            at = AT if source.suffix == ".mp4" else Fraction(0)
+            last = number == len(sources) - 1
+            sheet(source, row, SheetSettings(styles, at, width, 1 + len(styles), labels=last))
+            made.append(Image.open(row).convert("RGB"))
+    joined = Image.new("RGB", (max(row.width for row in made), sum(row.height for row in made)), "white")
+    top = 0
+    for row in made:
+        joined.paste(row, (0, top))
+        top += row.height
+    save(joined, output)
+
+
+def gallery(sources: list[Path], page: Path, pictures: Path) -> None:
     """One picture and the main facts of every embedded style."""
     lines = [
         "# Styles",
@@ -63,13 +86,13 @@ def gallery(clip: Path, page: Path, pictures: Path) -> None:
         if entry.place != "embedded":
             continue
         card, name = entry.card, entry.name
-        sheet(clip, pictures / f"style-{name}.jpg",
-              SheetSettings((name,), AT, width=620, columns=2, overwrite=True))  # fmt: skip
+        rows(sources, (name,), 620, pictures / f"style-{name}.jpg")
         lines += [f"## {name}", card.description, "", f"![source and {name}](pictures/style-{name}.jpg)", ""]
         lines += [f"- Use: `scenivid stylize in.mp4 out.mp4 --style {name}`"]
         lines += [f"- Lines: `--ink {card.ink:g}` unless you say otherwise"] if card.ink is not None else []
         lines += [f"- Painted at {card.paint} px, finished at full size"] if card.paint else []
         lines += [f"- Licence: {card.licence}", f"- Limits: {card.limits}", ""]
+    lines += [CREDITS, ""] if len(sources) > 1 else []
     lines += [
         "More of each style, its data with their licences and its figures: `scenivid styles info NAME`.",
         "",
