@@ -32,8 +32,8 @@ DETAIL = (0, 70, 340, 270)
 """The part of a frame in which dials are shown: left, top, right, bottom."""
 MOST_BYTES = 1_500_000
 CREDITS = (
-    "The pictures: a frame of examples/clip.mp4, water5 (endless-sky-data, public domain), leuvenA (opencv-doc, "
-    "Apache-2.0), flower.mp4 (MDN web docs, CC0)."
+    "The pictures: a frame of examples/clip.mp4, water5 (endless-sky-data, public domain), leuvenA "
+    "(opencv-doc, Apache-2.0), flower.mp4 (MDN web docs, CC0)."
 )
 
 
