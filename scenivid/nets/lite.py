@@ -80,7 +80,7 @@ class Lite(nn.Module):
                 nn.LeakyReLU(SLOPE),
                 nn.Conv2d(params.tone, params.tone, 1),
                 nn.LeakyReLU(SLOPE),
-                nn.Conv2d(params.tone, 4 * self.channels, 1),
+                nn.Conv2d(params.tone, 3, 1),
             )
         self._initialise()
         widths = [conv.out_channels for _, conv in self._convolutions()] if params.dial else []
@@ -179,13 +179,12 @@ class Lite(nn.Module):
         y = F.pixel_shuffle(_act(self.up2(y)), 2)
         y = _act(self.head(y) + self.glance(seen))
         cover = F.pixel_shuffle(self.cover(y), 2).float().clamp(0, 1)
-        paint, x = self.out(y), x.float()
-        base: Tensor | float = 0.5
-        if self.params.brush:
-            base = dabbed(x, self.params.brush)
-            paint = paint + self.tone(base.to(paint.dtype)) if self.params.tone else paint
-        paint = F.pixel_shuffle(paint, 2).float()
-        return F.pad(x + cover * (base - x), (0, 0, 0, 0, 0, self.channels - 3)) + paint
+        paint, x = F.pixel_shuffle(self.out(y), 2).float(), x.float()
+        base = dabbed(x, self.params.brush) if self.params.brush else None
+        flat = x + cover * ((0.5 if base is None else base) - x)
+        if base is not None and self.params.tone:
+            flat = flat + _double(self.tone(base.to(self.stem.weight.dtype)).float())
+        return F.pad(flat, (0, 0, 0, 0, 0, self.channels - 3)) + paint
 
     @no_grad()
     def _initialise(self) -> None:

@@ -65,7 +65,7 @@ def receptive_radius(params: LiteParams) -> int:
         low, high = _reach(params, position)
         farthest = max(farthest, position - low, high - position)
     flat = dab_reach(params.brush) if params.brush else 0
-    return max(farthest, flat + 1 if params.tone else flat)
+    return max(farthest, flat + 2 if params.tone else flat)
 
 
 def _reach(params: LiteParams, position: int) -> tuple[int, int]:

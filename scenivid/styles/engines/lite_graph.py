@@ -116,14 +116,17 @@ class _Graph:
         return np.concatenate([self._arrays[f"{name}.{kind}"] for name in ("out", "cover")])
 
     def _tone(self, base: Any) -> Any:
-        """The map of tones, which reads a picture twice as large: its first weights enlarge it."""
+        """The map of tones; its first weights enlarge what it reads, further ones what it gives."""
         block = self._arrays["tone.0.weight"]
         around = np.einsum("oiyx,yv,xw->oivw", block, _ENLARGED, _ENLARGED).astype(np.float32)
         tone = self._act(self._convolved(base, around, self._arrays["tone.0.bias"], 1, 0))
-        tone = self._act(self._conv(tone, "tone.2"))
-        weight, bias = self._arrays["tone.4.weight"], self._arrays["tone.4.bias"]
-        uncovered = ((0, 4), (0, 0), (0, 0), (0, 0))
-        return self._convolved(tone, np.pad(weight, uncovered), np.pad(bias, uncovered[:1]), 1, 0)
+        shift = self._conv(self._act(self._conv(tone, "tone.2")), "tone.4")
+        places = len(self._joined("bias"))
+        enlarged = np.zeros((places, 3, 3, 3), np.float32)
+        for colour in range(3):
+            block = np.einsum("yv,xw->yxvw", _ENLARGED, _ENLARGED).reshape(4, 3, 3)
+            enlarged[4 * colour : 4 * colour + 4, colour] = block
+        return self._convolved(shift, enlarged, np.zeros(places, np.float32), 1, 1)
 
     def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
         weight, bias = (self._arrays[f"{name}.{kind}"] for kind in ("weight", "bias"))
@@ -167,11 +170,10 @@ def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, i
         parts = [f"{name}.{index}.{part}" for index in range(count) for part in ("first", "second")]
         return [(part, (width, width), 3, 1) for part in parts]
 
-    channels = 16 if params.line else 12
     tone = [
         ("tone.0", (params.tone, 3), 2, 2),
         ("tone.2", (params.tone, params.tone), 1, 1),
-        ("tone.4", (channels, params.tone), 1, 1),
+        ("tone.4", (3, params.tone), 1, 1),
     ]
     return [
         ("stem", (quarter, 3), 8, 4),
@@ -188,7 +190,7 @@ def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, i
         ("head", (head, head), 3, 1),
         ("glance", (head, 3), 4, 2),
         ("cover", (4, head), 3, 1),
-        ("out", (channels, head), 3, 1),
+        ("out", (16 if params.line else 12, head), 3, 1),
         *(tone if params.tone else []),
     ]
 
