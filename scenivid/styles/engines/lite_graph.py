@@ -124,8 +124,7 @@ class _Graph:
         places = len(self._joined("bias"))
         enlarged = np.zeros((places, 3, 3, 3), np.float32)
         for colour in range(3):
-            block = np.einsum("yv,xw->yxvw", _ENLARGED, _ENLARGED).reshape(4, 3, 3)
-            enlarged[4 * colour : 4 * colour + 4, colour] = block
+            enlarged[4 * colour : 4 * colour + 4, colour] = np.kron(_ENLARGED, _ENLARGED).reshape(4, 3, 3)
         return self._convolved(shift, enlarged, np.zeros(places, np.float32), 1, 1)
 
     def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
