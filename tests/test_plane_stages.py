@@ -123,7 +123,7 @@ def test_planes_are_moved_as_tensors_are(step: tuple[float, float]) -> None:
     maps = Maps((64, 96))
     maps.point(flow[0].contiguous().numpy())
     moved = maps.fetch_cubic(image[0, 0].numpy(), np.empty((64, 96), np.float32))
-    assert np.abs(moved - wanted)[6:-6, 6:-6].max() < 2 / 255
+    assert np.abs(moved - wanted)[6:-6, 6:-6].max() < 0.7 / 255
 
 
 @pytest.mark.parametrize("estimator", ["dis", "none"])

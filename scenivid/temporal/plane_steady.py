@@ -106,7 +106,7 @@ class SteadyPlanes:
     def _go_on(self, styled: Planes, light: Plane, motion: PlaneMotion) -> None:
         memory, field = self._memory, np.stack(cv.split(motion.flow))
         moves = bool(field.any())
-        coarse = Maps(self._areas)
+        coarse = Maps(self._areas, cubic=False)
         if moves:
             for maps in (self._full_maps, self._half_maps, coarse):
                 maps.point(field)

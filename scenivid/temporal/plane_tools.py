@@ -66,11 +66,12 @@ def blend(now: Plane, past: Plane, share: Plane, out: Plane | None = None) -> Pl
 class Maps:
     """Where to fetch each pixel of planes of one size."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], cubic: bool = True) -> None:
         """Args:
         size: height and width of the planes.
+        cubic: whether `fetch_cubic` will be asked for; where `fetch` looks then differs by up to 0.01 pixels.
         """
-        self._size = size
+        self._size, self._cubic = size, cubic
         self._shift = np.zeros((2, *size), np.float32)
         self._bend = np.zeros((2, *size), np.float32)
         self._work = np.empty(size, np.float32)
@@ -81,11 +82,12 @@ class Maps:
         scales = self._size[1] / width, self._size[0] / height
         for part, scale, shift, bend in zip(flow, scales, self._shift, self._bend, strict=True):
             part = part * np.float32(scale)
+            if self._cubic:
+                share = part - np.floor(part)
+                hump = share * (share - 1)
+                enlarged(hump * np.float32(CUBIC), self._size, bend)
+                part += hump * (2 * share - 1) * np.float32(2 * CUBIC - 1)
             enlarged(part, self._size, shift)
-            part -= np.floor(part)
-            part *= part - 1
-            part *= np.float32(CUBIC)
-            enlarged(part, self._size, bend)
 
     @property
     def speed(self) -> Plane:
@@ -103,8 +105,9 @@ class Maps:
     def fetch_cubic(self, plane: Plane, out: Plane, moves: bool = True) -> Plane:
         """`flow.warp`'s 'cubic' into `out`, which isn't `plane`; a copy where nothing `moves`.
 
-        On one axis, with Δ² the second difference, cubic sampling at a fraction f between pixels is linear
+        On one axis, with Δ² the second difference, Catmull-Rom at a fraction f between pixels is linear
         sampling of p − ½·f(1 − f)·Δ²p. Neighbours move alike, so that Δ² may as well be taken afterwards.
+        Keys' cubic with any −a has −a for ½, and samples at f + (−2a − 1)·f(1 − f)(1 − 2f).
         """
         if not moves:
             np.copyto(out, plane)
