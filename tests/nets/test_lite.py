@@ -182,3 +182,18 @@ def test_a_new_dial_is_a_blend_and_a_network_without_one_stays_itself() -> None:
     assert torch.allclose(network.at(0.4)(image), blend, atol=1e-6)
     plain = Lite(SMALL)
     assert plain.at(0.4) is plain
+
+
+@pytest.mark.parametrize("brush", [0, 5])
+def test_the_number_of_threads_doesnt_show(brush: int) -> None:
+    network = Lite(LiteParams((8, 8, 8), head=8, brush=brush)).eval()
+    image = torch.rand(1, 3, 192, 320).contiguous(memory_format=torch.channels_last)
+    threads, painted = torch.get_num_threads(), []
+    try:
+        for number in (1, 3, 8):
+            torch.set_num_threads(number)
+            with torch.no_grad():
+                painted.append(network(image))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(painted[0], painted[1]) and torch.equal(painted[0], painted[2])
