@@ -95,6 +95,7 @@ def find_jobs(source: Path, output: Path, settings: StylizeSettings, kind: str =
     if not found:
         raise InputError(f"{source} holds no videos, no folders of frames and no pictures")
     targets = outputs_for(found, source, output)
+    settings = replace(settings, agreed=output / FOLDER)
     plain = replace(settings, codec=None, crf=None, preset=None, pixel_format=None)
     return [
         Job(one.path, target, plain if one.picture else settings, output / FOLDER)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenivid import cores
 from scenivid.cores import Threads, set_up
 from scenivid.engine import stages
+from scenivid.engine.agreed import agree
 from scenivid.engine.lanes.guard import Guard
 from scenivid.engine.lanes.plan import Plan
 from scenivid.engine.lanes.plane_finish import Finish, as_wanted
@@ -102,9 +102,8 @@ class Chain:
             pieces = replace(pieces, least=0)
         style: Stylizer | GraphStyle | None = stylizer
         if stylizer is None and settings.style != "none" and settings.strength > 0:
-            alone = settings.like is None  # a palette works on tensors
-            style = loaded.graph(settings) if on_cpu and not tensors and alone else None
-            style = style or loaded.style(settings, torch.device(device))
+            graph = on_cpu and not tensors and settings.like is None  # a palette works on tensors
+            style, settings = _loaded_style(settings, device, graph, loaded)
         shots = Shots(pieces)
         plain = style is None
         if style is None and settings.like is not None:
@@ -122,6 +121,9 @@ class Chain:
         estimator = None
         if consistency > 0:
             estimator = open_estimator(settings.flow, device, settings.flow_weights)
+            found = estimator.name if estimator else "none"
+            if settings.flow == "auto" and (flow := agree(settings.agreed, "flow", found)) != found:
+                estimator = open_estimator(flow, device, settings.flow_weights)
         small = painting_size(*size, None if plain else _short_side(settings.paint, style.paint_size))
         batch = _batch(settings.batch, small) if tensors else 1
         tile: int | str | None = settings.tile
@@ -129,8 +131,9 @@ class Chain:
             place = None if isinstance(style, GraphStyle) else torch.device(device)
             tile = auto_tile(*small, batch, style.bytes_per_pixel, place)
         side = tile if isinstance(tile, int) else None
-        wanted = "auto" if plain else settings.engine
-        painter, threads, engine = _painter(style, wanted, small, side, on_cpu, notes, loaded, settings.like)
+        painter, threads, engine = _painter(
+            style, replace(settings, engine="auto") if plain else settings, small, side, on_cpu, notes, loaded
+        )
         plan = Plan(
             size,
             small,
@@ -151,6 +154,7 @@ class Chain:
             "tile": plan.tile or "none",
             "paint": f"{small[1]}x{small[0]}",
             "engine": engine,
+            "precision": _precision(style),
         }
         depth = 1 if size[0] * size[1] > _LARGE else DEPTH
         if tensors:
@@ -253,26 +257,63 @@ class _PassOn(_Count):
         return replace(found, source=as_wanted(found.source, self._dtype, self._stored))
 
 
+def _loaded_style(
+    settings: StylizeSettings, device: torch.device | str, graph: bool, loaded: Loaded
+) -> tuple[Stylizer | GraphStyle, StylizeSettings]:
+    """The style, and the settings with the precision that is agreed on for it.
+
+    Args:
+        graph: whether OpenVINO may run it without torch.
+    """
+
+    def load(settings: StylizeSettings) -> Stylizer | GraphStyle:
+        style = loaded.graph(settings) if graph else None
+        return style or loaded.style(settings, torch.device(device))
+
+    style = load(settings)
+    found = _precision(style)
+    if settings.precision == "auto" and found != "own":
+        agreed = agree(settings.agreed, f"precision of {settings.style}", found)
+        settings = replace(settings, precision=agreed)
+        style = style if agreed == found else load(settings)
+    return style, settings
+
+
+def _precision(style: Stylizer | GraphStyle) -> str:
+    """By the name that settings have for it; 'own' for what has no other."""
+    if isinstance(style, GraphStyle):
+        return "fp32" if style.precision == "f32" else style.precision
+    names: dict[Any, str] = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+    return names.get(getattr(style, "dtype", None), "own")
+
+
 def _painter(
     style: Stylizer | GraphStyle,
-    engine: str,
+    settings: StylizeSettings,
     size: tuple[int, int],
     tile: int | None,
     on_cpu: bool,
     notes: list[str],
     loaded: Loaded,
-    picture: Path | None,
 ) -> tuple[Painter, Threads, str]:
     """The style made for a size of frames, how many threads it has, and the engine's name."""
+    picture, engine = settings.like, settings.engine
+    what = f"engine of {settings.style} at {size[1]}x{size[0]}"
     if isinstance(style, GraphStyle):
-        threads = cores.divide(True)
-        return loaded.painter(style, size, threads, tile), threads, "openvino"
+        agreed = agree(settings.agreed, what, "openvino") if engine == "auto" else "openvino"
+        if agreed == "openvino":
+            threads = cores.divide(True)
+            return loaded.painter(style, size, threads, tile), threads, "openvino"
+        style, engine = loaded.style(settings, torch.device("cpu")), agreed
     from scenivid.styles.stylizer import stateless
 
     threads, name = cores.divide(stateless(style) and picture is None), "torch"
     if on_cpu and tile is None:
         with set_up(threads):
-            style, name = loaded.with_engine(style, engine, size, threads, notes)
+            found, name = loaded.with_engine(style, engine, size, threads, notes)
+            if engine == "auto" and name != "own" and (agreed := agree(settings.agreed, what, name)) != name:
+                found, name = loaded.with_engine(style, agreed, size, threads, notes)
+            style = found
     if picture is not None:
         from scenivid.styles.like import like
 

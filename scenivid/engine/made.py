@@ -15,7 +15,19 @@ from scenivid.video.container import is_pipe
 from scenivid.video.reading.images import SUFFIXES
 
 _NO_DIFFERENCE = frozenset(
-    ("batch", "decoder", "device", "max_pixels", "overwrite", "resume", "serial", "strict", "tile", "workers")
+    (
+        "agreed",
+        "batch",
+        "decoder",
+        "device",
+        "max_pixels",
+        "overwrite",
+        "resume",
+        "serial",
+        "strict",
+        "tile",
+        "workers",
+    )
 )
 """Settings that don't show in the result."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from scenivid.cores import set_up
 from scenivid.devices import is_cpu, resolve_device
+from scenivid.engine.agreed import agree
 from scenivid.engine.chain import Chain
 from scenivid.engine.lanes.planes import Frame
 from scenivid.engine.loaded import Loaded
@@ -32,6 +33,8 @@ from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
 if TYPE_CHECKING:
+    import torch
+
     from scenivid.engine.lanes.tensors import Batch
     from scenivid.styles.stylizer import Stylizer
 
@@ -77,7 +80,7 @@ class Passage:
         self._work, self._source = work, source
         self._told: list[str] = []
         self._last = (Fraction(0), 0)
-        device = "cpu" if is_cpu(settings.device) else resolve_device(settings.device)
+        device = _device(settings)
         with ExitStack() as undo:
             self._reader: VideoReader = self._open(work.at.last if work.at and work.at.seeks else None)
             undo.callback(lambda: self._reader.close())
@@ -244,6 +247,14 @@ class Passage:
         finally:
             if isinstance(clips, Generator):
                 clips.close()
+
+
+def _device(settings: StylizeSettings) -> str | torch.device:
+    """The one that is asked for, or agreed on; 'cpu' without loading torch."""
+    found = "cpu" if is_cpu(settings.device) else resolve_device(settings.device)
+    if settings.device != "auto" or (agreed := agree(settings.agreed, "device", str(found))) == str(found):
+        return found
+    return "cpu" if is_cpu(agreed) else resolve_device(agreed)
 
 
 def still(settings: StylizeSettings) -> StylizeSettings:

@@ -75,6 +75,8 @@ class StylizeSettings:
     overwrite: bool = False
     resume: bool = False
     """Go on with what a run that was stopped or killed has left of this output; and leave it, if stopped."""
+    agreed: Path | None = None
+    """Folder that says what 'auto' becomes for all runs that name it (see `engine.agreed`)."""
     serial: bool = False
     """No threads between the stages, to find faults; the result is the same."""
     onnx: OnnxOptions = field(default_factory=OnnxOptions)

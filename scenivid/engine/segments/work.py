@@ -31,9 +31,9 @@ from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 _SECONDS = 10
 """About how long a piece is at most: what is lost at most, and what an encoder needs to do its best."""
 _FEWEST, _MOST = 48, 600
-_PINNED = ("device", "flow", "engine", "precision")
+_PINNED = ("device", "flow", "engine", "precision", "tile")
 _JOURNAL = "journal.json"
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class Work:
     def pinned(self, settings: StylizeSettings) -> StylizeSettings:
         """The settings, with 'auto' as what it became when the output was begun."""
         known = {name: self.settled[name] for name in _PINNED if name in self.settled}
-        if known.get("engine") == "own":  # of a stylizer of the caller's: none that could be asked for
-            del known["engine"]
+        for name in ("engine", "precision"):
+            if known.get(name) == "own":  # of a stylizer of the caller's, say: none that could be asked for
+                del known[name]
         return replace(settings, **{name: value for name, value in known.items() if _is_auto(settings, name)})
 
     def settle(self, settled: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ a size on a machine, and remembers the answer. Small pictures always go to torch
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import itertools
@@ -15,7 +16,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenivid import aside
+from scenivid import aside, locks
 from scenivid.cores import Threads
 from scenivid.errors import ConfigError, OutputError, ScenividError
 from scenivid.styles.engines.onnx_run import open_onnxruntime
@@ -98,15 +99,16 @@ class _Engines:
         others = [name for name in ("openvino", "onnx") if self._worth_trying(name)]
         if not others or self._size[0] * self._size[1] < _SMALL:
             return "torch"
-        known = _remembered()
         key = self._key(others)
-        if known.get(key) in ("torch", *others):
-            return str(known[key])
-        times = self._measured(["torch", *others])
-        best = min(times, key=lambda name: times[name])
-        if best != "torch" and times[best] > _GAIN * times["torch"]:
-            best = "torch"
-        _remember(key, best)
+        with _alone():
+            known = _remembered().get(key)
+            if known in ("torch", *others):
+                return str(known)
+            times = self._measured(["torch", *others])
+            best = min(times, key=lambda name: times[name])
+            if best != "torch" and times[best] > _GAIN * times["torch"]:
+                best = "torch"
+            _remember(key, best)
         told = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in times.items())
         notes.append(f"{best} paints this style from now on: {told} a frame here (--engine chooses)")
         return best
@@ -144,7 +146,7 @@ class _Engines:
 
     def _key(self, others: list[str]) -> str:
         pixels = round(math.log2(self._size[0] * self._size[1]))
-        parts = (_processor(), self._digest, pixels, self._threads, torch.__version__, *others)
+        parts = (_processor(), self._digest, pixels, torch.__version__, *others)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
@@ -166,6 +168,17 @@ def _processor() -> str:
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One process measures at a time: all shall have the same answer, and none shall disturb another."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.hold(cache_dir() / "choices.lock", wait=True))
+        except OSError:
+            _log.debug("engines are measured without a lock", exc_info=True)
+        yield
 
 
 def _remembered() -> dict[str, Any]:
