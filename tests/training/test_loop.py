@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(t
 
 
 def test_it_runs_outside_the_main_thread_and_writes_tensorboard(tmp_path: Path) -> None:
-    recipe = load_recipe(Recipe, None, ["run.steps=2"])
+    recipe = load_recipe(Recipe, None, ["run.steps=2", "run.tensorboard=true"])
     thread = threading.Thread(target=train, args=(Toy(recipe), recipe, tmp_path, recipe.run))
     thread.start()
     thread.join()
