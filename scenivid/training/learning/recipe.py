@@ -18,19 +18,19 @@ class Weights:
 
     anchor: float = 1.0
     """Pixels, edges and regions of the start style's painting in the new colours."""
-    anchor_end: float = 0.7
-    """The same at the end: by then texture may differ."""
-    flat: float = 0.5
+    anchor_end: float = 0.9
+    """The same at the end: by then texture may differ a little."""
+    flat: float = 1.5
     """As much local contrast as that painting."""
     palette: float = 1.0
     """Sliced Wasserstein distance of colours, in Oklab, to the pictures'."""
-    texture: float = 0.12
+    texture: float = 0.04
     """The same of EfficientNet-Lite0's features at strides 2, 4 and 8, place by place."""
-    statistics: float = 0.05
+    statistics: float = 0.015
     """Means and deviations of the features' channels at all strides."""
     content: float = 0.05
     """Features at strides 8 and 16 stay those of the photograph."""
-    temporal: float = 1.5
+    temporal: float = 3.0
     """What moved is painted as the moved painting."""
     line: float = 0.3
     """The line field stays near the start style's."""

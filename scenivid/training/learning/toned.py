@@ -59,21 +59,17 @@ def fit_tone(
     for photo, paint in zip(photos, painted, strict=True):
         flat = paint[:, :3].clamp(0, 1)
         base = dabbed(photo, net.params.brush)
-        change = torch.cat([transport(flat) - flat, torch.zeros_like(paint[:, 3:])], 1)
         bases.append(_squares(base))
-        changes.append(_squares(change))
+        changes.append(_squares(transport(flat) - flat).mean((2, 3)))
     base, change = torch.cat(bases), torch.cat(changes)
-    wanted = change.flatten(1).float()
     random = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(net.tone.parameters(), lr=_RATE)
     with torch.enable_grad():
         for step in range(steps):
             chosen = torch.randint(len(base), (_BLOCKS - _EVEN,), generator=random)
             even = torch.rand(1, 3, 1, _EVEN, generator=random)
-            colour = (transport(even) - even)[0, :, 0].T[..., None].expand(-1, -1, 4)
-            line = colour.new_zeros(_EVEN, net.channels - 3, 4)
             seen = torch.cat([base[chosen], even[0, :, 0].T[..., None, None].expand(-1, -1, 2, 2)])
-            aim = torch.cat([wanted[chosen], torch.cat([colour, line], 1).flatten(1)])
+            aim = torch.cat([change[chosen], (transport(even) - even)[0, :, 0].T])
             with torch.no_grad():
                 aim = aim + before(seen).flatten(1)
             loss = (net.tone(seen).flatten(1) - aim).abs().mean()
