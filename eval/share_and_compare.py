@@ -83,6 +83,7 @@ def main() -> None:
         "--how", nargs="+", choices=["workers", "shards", "ray"], default=["workers", "shards"]
     )
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--address", default="local", help="of a Ray cluster that runs on this machine")
     parser.add_argument("--seed", type=int, default=1)
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
@@ -95,7 +96,9 @@ def main() -> None:
         run(["batch", str(args.folder), str(place / "single"), *options], place / "log", "", draw)
         wanted = digests(place / "single")
         for how in args.how:
-            crew = {"workers": ["--workers", "2"], "ray": ["--workers", "2", "--ray", "local"]}.get(how, [])
+            crew = {"workers": ["--workers", "2"], "ray": ["--workers", "2", "--ray", args.address]}.get(
+                how, []
+            )
             output = place / how
             if how == "shards":
                 output.mkdir()

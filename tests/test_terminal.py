@@ -239,3 +239,11 @@ def test_a_signal_ends_a_run_within_two_seconds_and_leaves_nothing(
         took = time.monotonic() - began
     assert run.returncode == status and "stopped" in said and "Traceback" not in said
     assert took < 2.5 and list(tmp_path.iterdir()) == []
+
+
+def test_the_last_word_is_json_where_other_lines_are() -> None:
+    terminal.configure()
+    assert terminal.last_word("stopped") == "stopped\n"
+    terminal.as_json()
+    assert json.loads(terminal.last_word("stopped")) == {"event": "stopped", "text": "stopped"}
+    terminal.close()

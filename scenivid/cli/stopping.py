@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from scenivid.cli.terminal import last_word
+
 _GRACE_S = 1.7
 """For `finally` and `with` to close what is open."""
 
@@ -47,7 +49,7 @@ def _watch(told: socket.socket, _: socket.socket) -> None:
             return
         number = came[0]
     threading.Event().wait(_GRACE_S)
-    sys.stderr.write("stopped\n")
+    sys.stderr.write(last_word("stopped"))  # not through logging: the main thread may hold its locks
     leave(128 + number)
 
 

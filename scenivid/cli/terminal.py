@@ -122,6 +122,11 @@ def formatter() -> logging.Formatter | None:
     return loud[0] if loud else None
 
 
+def last_word(word: str) -> str:
+    """A line for stderr, as other lines are there; takes no lock."""
+    return (json.dumps({"event": word, "text": word}) if isinstance(formatter(), _Json) else word) + "\n"
+
+
 class _Stderr(logging.Handler):
     """Writes to whatever stderr is now: a progress bar may have put itself in front of it."""
 

@@ -19,7 +19,7 @@ from scenivid.engine.loaded import Loaded
 from scenivid.errors import Cancelled
 from scenivid.signals import cancellable
 
-_PAUSE_S, _GRACE_S = 1.0, 1.2
+_PAUSE_S, _GRACE_S = 1.0, 0.8
 _CORES_EACH = 4
 """Cores of one worker, with 'auto': about as many as one run uses well."""
 _spawn = multiprocessing.get_context("spawn")
