@@ -106,9 +106,11 @@ class _Graph:
         y = self._blocks(y, "decode4", [1] * params.decode_blocks[0])
         y = self._shuffled(self._act(self._conv(y, "up2")))
         y = self._act(op.add(self._conv(y, "head", 1), self._conv(image, "glance", 1)))
-        last = self._convolved(y, self._joined("weight"), self._joined("bias"), 1, 1)
+        weight, bias = (self._joined(kind) for kind in ("weight", "bias"))
         if params.tone:
-            last = op.add(last, self._tone(base))
+            y = op.concat([y, self._tone(base)], 1)
+            weight = np.concatenate([weight, _enlarging(len(bias))], 1)
+        last = self._convolved(y, weight, bias, 1, 1)
         return op.transpose(last, op.constant(np.array([0, 2, 3, 1], np.int64)))
 
     def _joined(self, kind: str) -> Array:
@@ -116,16 +118,11 @@ class _Graph:
         return np.concatenate([self._arrays[f"{name}.{kind}"] for name in ("out", "cover")])
 
     def _tone(self, base: Any) -> Any:
-        """The map of tones; its first weights enlarge what it reads, further ones what it gives."""
+        """The map of tones at half the size; its first weights enlarge what it reads."""
         block = self._arrays["tone.0.weight"]
         around = np.einsum("oiyx,yv,xw->oivw", block, _ENLARGED, _ENLARGED).astype(np.float32)
         tone = self._act(self._convolved(base, around, self._arrays["tone.0.bias"], 1, 0))
-        shift = self._conv(self._act(self._conv(tone, "tone.2")), "tone.4")
-        places = len(self._joined("bias"))
-        enlarged = np.zeros((places, 3, 3, 3), np.float32)
-        for colour in range(3):
-            enlarged[4 * colour : 4 * colour + 4, colour] = np.kron(_ENLARGED, _ENLARGED).reshape(4, 3, 3)
-        return self._convolved(shift, enlarged, np.zeros(places, np.float32), 1, 1)
+        return self._conv(self._act(self._conv(tone, "tone.2")), "tone.4")
 
     def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
         weight, bias = (self._arrays[f"{name}.{kind}"] for kind in ("weight", "bias"))
@@ -158,6 +155,14 @@ class _Graph:
 
     def _number(self, value: float) -> Any:
         return self._op.constant(np.array([value], np.float32))
+
+
+def _enlarging(places: int) -> Array:
+    """Weights by which three colours of half the size become the first 12 of `places`: 2×2 pixels of each."""
+    weight = np.zeros((places, 3, 3, 3), np.float32)
+    for colour in range(3):
+        weight[4 * colour : 4 * colour + 4, colour] = np.kron(_ENLARGED, _ENLARGED).reshape(4, 3, 3)
+    return weight
 
 
 def _convolutions(params: LiteParams) -> list[tuple[str, tuple[int, int], int, int]]:
