@@ -20,6 +20,10 @@ IDENTITY = StylizeSettings(style="none", codec="ffv1", device="cpu")
 FRAMES = 11
 
 
+class Stop(Exception):
+    """Raised by a test in the middle of a run."""
+
+
 def make_clip(path: Path) -> Path:
     """Eleven frames of moving colour, lossless, with an uneven rate."""
     with av.open(str(path), "w") as file:
@@ -47,6 +51,13 @@ def random_style(folder: Path, params: LiteParams) -> str:
     path = folder / "random.safetensors"
     save_checkpoint(path, network, ModelCard(name="random", architecture="lite", params=vars(params)))
     return str(path)
+
+
+def random_settings(folder: Path) -> StylizeSettings:
+    """A small network with random weights, by torch in full precision on the CPU."""
+    torch.manual_seed(0)
+    style = random_style(folder, LiteParams((8, 8, 8), head=8))
+    return StylizeSettings(style=style, device="cpu", engine="torch", precision="fp32")
 
 
 def read(path: Path) -> tuple[Tensor, list[Fraction]]:

@@ -127,10 +127,10 @@ def _steepened(image: Tensor, share: float) -> Tensor:
     return torch.minimum(torch.maximum(image + share * (image - mean3(image)), least), most)
 
 
-def _crispened(image: Tensor, reach: int) -> Tensor:
+def _crispened(image: Tensor, within: int) -> Tensor:
     """Narrow edges within the range of each pixel's neighbours, [N, C, H, W]."""
     least, most = image, image
-    for _ in range(reach):
+    for _ in range(within):
         least, most = range3(least)[0], range3(most)[1]
     return torch.minimum(torch.maximum(image + CRISP * (image - 0.5 * (least + most)), least), most)
 

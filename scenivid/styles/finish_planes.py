@@ -152,9 +152,10 @@ class LineEnlarger:
         ink: what the result is multiplied by, in 0..1.
         """
         self.bands = Bands(line.shape, size)
-        self._same, self._least = line.shape == size, line * np.float32(ink)
+        self._same = line.shape == size
+        self._least = line * np.float32(ink)
         if not self._same:
-            self._least, most = _range(line * np.float32(ink))
+            self._least, most = _range(self._least)
             self._rise = cv2.addWeighted(line, ink, self._least, -1, 0)
             self._spread = np.maximum(most - self._least, np.float32(1e-4 * ink))
             self._times = 1 if size[0] < LARGE * line.shape[0] else 2
@@ -221,9 +222,9 @@ def _fit_rows(painted: Plane, guide: Plane, mean: Plane, variance: Plane) -> tup
     return gain, steep
 
 
-def _crispen(plane: Plane, reach: int) -> None:
+def _crispen(plane: Plane, within: int) -> None:
     """Away from the middle of the neighbourhood, never beyond it: edges become narrow, without halos."""
-    square, edge = np.ones((2 * reach + 1,) * 2, np.uint8), cv2.BORDER_REPLICATE
+    square, edge = np.ones((2 * within + 1,) * 2, np.uint8), cv2.BORDER_REPLICATE
     least, most = cv2.erode(plane, square, borderType=edge), cv2.dilate(plane, square, borderType=edge)
     middle = cv2.addWeighted(least, 0.5, most, 0.5, 0)
     cv2.addWeighted(plane, 1 + CRISP, middle, -CRISP, 0, dst=plane)

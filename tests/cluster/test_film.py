@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from shots_clip import LENGTHS, make_film
-from small_runs import random_style
+from small_runs import Stop, random_settings
 
 from scenivid.cluster.crew import Alone, Crew
 from scenivid.cluster.film import left_in_parts, stylize_in_parts
@@ -20,20 +19,13 @@ from scenivid.engine import StylizeSettings, passage, stylize
 from scenivid.engine.segments.work import work_folder
 from scenivid.engine.shots import Pieces
 from scenivid.errors import InputError
-from scenivid.nets.lite import LiteParams
 
 FRAMES = sum(LENGTHS)
 
 
-class Stop(Exception):
-    """Raised by a test in the middle of a run."""
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> StylizeSettings:
-    torch.manual_seed(0)
-    style = random_style(tmp_path, LiteParams((8, 8, 8), head=8))
-    return StylizeSettings(style=style, device="cpu", engine="torch", precision="fp32")
+    return random_settings(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from small_runs import Stop
 
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.engine import passage as engine
@@ -40,10 +41,6 @@ add = Work.add
 Work.add = lambda self, *rest: (add(self, *rest), time.sleep(0.3))  # or it may be done before it is killed
 cli.main()
 """
-
-
-class Stop(Exception):
-    """Raised by a test in the middle of a run."""
 
 
 def make_clip(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from shots_clip import CUTS, LENGTHS, make_film
-from small_runs import random_style
+from small_runs import Stop, random_settings
 
 from scenivid.engine import StylizeSettings, passage, stylize
 from scenivid.engine.chain import Chain
@@ -19,7 +19,6 @@ from scenivid.engine.run import made_of
 from scenivid.engine.segments.work import open_work
 from scenivid.engine.shots import Pieces, Seen, Shots, States
 from scenivid.engine.stages import Stopwatch
-from scenivid.nets.lite import LiteParams
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import ThreadedReader
 
@@ -30,10 +29,6 @@ AFRESH = [9, 27]
 """… where nothing is remembered. The cuts at 14, 30 and 38 come too early."""
 
 
-class Stop(Exception):
-    """Raised by a test in the middle of a run."""
-
-
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     return make_film(tmp_path / "in.mp4")
@@ -41,9 +36,7 @@ def film(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> StylizeSettings:
-    torch.manual_seed(0)
-    style = random_style(tmp_path, LiteParams((8, 8, 8), head=8))
-    return StylizeSettings(style=style, device="cpu", engine="torch", precision="fp32")
+    return random_settings(tmp_path)
 
 
 @pytest.fixture(autouse=True)

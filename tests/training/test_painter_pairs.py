@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_photos import make_photos
 
 from scenivid.errors import ConfigError, DataError
 from scenivid.pixels import to_float
@@ -23,13 +23,7 @@ CLEAN = Degrade(blur=0.0, jpeg=0.0, noise=0.0, grain=0.0)
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(5):
-        pixels = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((128, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+    return make_photos(tmp_path / "photos", 5)
 
 
 def test_pairs_are_painted_once_and_read_back(photos: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_photos import make_photos
 from torch import Tensor
 
 from scenivid.nets.checkpoint import read_tensors
@@ -52,13 +52,8 @@ class Reddening:
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(2):
-        pixels = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((128, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return replace(TINY, photos=folder, cache=tmp_path / "pairs")
+    photos = make_photos(tmp_path / "photos", 2)
+    return replace(TINY, photos=photos, cache=tmp_path / "pairs")
 
 
 def layers(count: int, seed: int, size: int = 64) -> list[Tensor]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_photos import make_photos
 
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
@@ -38,13 +38,8 @@ TINY = Recipe(
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(3):
-        pixels = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((128, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return replace(TINY, photos=folder, cache=tmp_path / "pairs")
+    photos = make_photos(tmp_path / "photos", 3)
+    return replace(TINY, photos=photos, cache=tmp_path / "pairs")
 
 
 def test_training_writes_a_style_that_loads(recipe: Recipe, tmp_path: Path) -> None:
