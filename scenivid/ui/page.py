@@ -209,17 +209,17 @@ def _look(
         "show_progress": "hidden",
         "trigger_mode": "always_last",
         "api_visibility": "private",
+        "queue": False,
     }
     begin = parts.source.change(
         brought, [parts.source], [compare, parts.at, *buttons, parts.format], **quiet,
     )  # fmt: skip
     frame: dict[str, Any] = {
         "fn": still, "inputs": [parts.source, parts.at, *parts.dials], "outputs": [compare],
-        "concurrency_limit": 4, **quiet, "show_progress": "minimal",
+        **quiet, "show_progress": "minimal",
     }  # fmt: skip
     text: dict[str, Any] = {
-        "fn": line, "inputs": [parts.source, *parts.dials], "outputs": [command],
-        "concurrency_limit": 8, **quiet,
+        "fn": line, "inputs": [parts.source, *parts.dials], "outputs": [command], **quiet,
     }  # fmt: skip
     begin.then(**frame)
     begin.then(**text)
@@ -250,7 +250,7 @@ def _act(
             return "", _alert(exc)
         return json.dumps({"id": chore.id, "at": at}), ""
 
-    private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 8, "show_progress": "hidden"}
+    private: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
     go.click(submit, [parts.source, *parts.dials], [said], **private).then(
         None, js="() => window.scenivid.refresh()", api_visibility="private"
     )

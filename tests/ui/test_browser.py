@@ -127,6 +127,14 @@ def test_five_seconds_move_with_and_without_coherence(page: sync_api.Page, tmp_p
     _shot(page, "moving")
 
 
+def test_no_answer_takes_gradio_s_queue_which_loses_some(page: sync_api.Page) -> None:
+    """There, an event that begins while the stream of events closes never hears of its end (Gradio 6.31)."""
+    events = page.evaluate("fetch('/config').then(answer => answer.json())")["dependencies"]
+    asked = [event for event in events if event["backend_fn"]]
+    assert len(asked) >= 6
+    assert [event["id"] for event in asked if event["queue"] is not False] == []
+
+
 def test_what_is_no_video_is_said_beside_the_upload(
     page: sync_api.Page, tmp_path: Path, wrong: list[str]
 ) -> None:
