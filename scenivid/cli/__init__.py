@@ -36,6 +36,7 @@ _ASKING = {"-h", "--help", "--version"}
 """Words that are answered even where the user's defaults are broken."""
 _COMPLETION = "_SCENIVID_COMPLETE"
 """Set by the shell that wants a word completed."""
+_STOPPED = "stopped; nothing was left half-written"
 _ALIASES = {"models": "styles"}
 """Former names, still understood."""
 
@@ -52,6 +53,14 @@ class _Lazy(click.Group):
             return None
         command: click.Command = import_module(f"scenivid.cli.{name}").command
         return command
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as stop:  # click would end the line, though it may be one of JSON
+            if sys.stderr.isatty():
+                click.echo(err=True)
+            raise Cancelled(_STOPPED) from stop
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -106,7 +115,7 @@ def _run(words: list[str], debug: bool) -> int:
         error.show()
         return 1
     except (KeyboardInterrupt, click.Abort):
-        say("stopped; nothing was left half-written", "stopped")
+        say(_STOPPED, "stopped")
         return INTERRUPTED
     except Cancelled as stop:
         say(str(stop), "stopped")
