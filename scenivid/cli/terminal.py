@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -128,11 +129,15 @@ def last_word(word: str) -> str:
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever stderr is now: a progress bar may have put itself in front of it."""
+    """Writes to whatever stderr is now: a progress bar may have put itself in front of it.
+
+    Not by `click.echo`, which looks for the stream behind and so writes across the bar.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         if not getattr(record, "hidden", False):
-            click.echo(self.format(record), err=True)
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
 
 
 class _Lines(logging.Formatter):
