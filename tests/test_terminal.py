@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -164,21 +165,25 @@ def test_a_log_is_never_appended_to_a_video(tmp_path: Path, capsys: pytest.Captu
     assert video.stat().st_size == 12
 
 
-@pytest.mark.skipif(os.name == "nt", reason="terminals differ there")
+class _Screen(io.TextIOWrapper):
+    """What a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_a_message_has_a_line_of_its_own_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs, "w", encoding="utf-8") as stream, os.fdopen(ours, "rb") as screen:
-        monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setenv("TERM", "xterm")
-        terminal.configure()
-        with metered("steps") as meter:
-            meter.begin("lite")(1, 3)
-            terminal.say("step 1: pixel 0.5")
-            meter.end()
-        terminal.close()
-        stream.flush()
-        written = os.read(screen.fileno(), 1 << 16).decode()
-    assert re.search(r"(\n|\x1b\[2K)note: step 1: pixel 0\.5\r?\n", written)
+    screen = _Screen(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal.configure()
+    with metered("steps") as meter:
+        meter.begin("lite")(1, 3)
+        terminal.say("step 1: pixel 0.5")
+        meter.end()
+    terminal.close()
+    screen.seek(0)
+    assert re.search(r"(\n|\x1b\[2K)note: step 1: pixel 0\.5\r?\n", screen.read())
 
 
 def test_the_lines_of_progress_keep_their_distance(capsys: pytest.CaptureFixture[str]) -> None:
