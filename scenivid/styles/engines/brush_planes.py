@@ -14,23 +14,20 @@ _EDGE = cv2.BORDER_REPLICATE
 cv: Any = cv2
 
 
-def dabbed_planes(image: Picture, radius: int, out: Picture) -> None:
-    """As `nets.brush.dabbed`, before it is enlarged.
+def dabbed_planes(small: Picture, radius: int, out: Picture) -> None:
+    """As `nets.brush.dabbed`, between halving and enlarging.
 
     Args:
-        image: [3, H, W] in [0, 1]; H and W even.
+        small: an image at half its size, [3, h, w] in [0, 1]; overwritten.
         radius: of a brush, in pixels.
-        out: [3, H/2, W/2]; written to.
+        out: [3, h, w]; written to.
     """
-    height, width = image.shape[1:]
     taps, far = taps_of(radius), offset_of(radius)
     kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma(radius)) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
     around = np.zeros((2 * far + 1, 2 * far + 1), np.float32)
     for dy, dx in places_of(radius):
         around[far + dy, far + dx] += 1
-    half = (width // 2, height // 2)
-    small = [cv.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in image]
     means = [cv.sepFilter2D(plane, -1, kernel, kernel, borderType=_EDGE) for plane in small]
     for plane, mean in zip(small, means, strict=True):
         cv.subtract(plane, mean, dst=plane)

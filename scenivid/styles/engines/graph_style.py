@@ -11,19 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from scenivid.cores import Threads
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.card import ModelCard, read_card
 from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, PAINTED_AT, receptive_radius
 from scenivid.styles.engines.brush_planes import dabbed_planes
+from scenivid.styles.engines.extended_planes import extend, extended_size
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
 from scenivid.styles.engines.paint_planes import laid_on
 from scenivid.styles.painter import Picture
 from scenivid.styles.tiling import Box, boxes, check_tile
 
+_Image = NDArray[Any]
 _log = logging.getLogger(__name__)
 
 
@@ -73,11 +75,12 @@ class GraphStyle:
         }
 
         def compiled(shape: tuple[int, int]) -> Any:
-            return _core().compile_model(lite_graph(self.weights, shape), "CPU", settings)
+            return _core().compile_model(lite_graph(self.weights, shape, short), "CPU", settings)
 
-        windows = list(_windows(_extended(size), tile, receptive_radius(self.weights.params)))
+        short = self.precision == "bf16"
+        windows = list(_windows(extended_size(size), tile, receptive_radius(self.weights.params)))
         networks = {shape: compiled(shape) for shape in {wide.shape for _, wide in windows}}
-        return GraphPainter(self.card.name, size, windows, networks, self.weights.params.brush)
+        return GraphPainter(self.card.name, size, windows, networks, self.weights.params.brush, short)
 
 
 class GraphPainter:
@@ -90,122 +93,116 @@ class GraphPainter:
         windows: Sequence[tuple[Box, Box]],
         networks: Mapping[tuple[int, int], Any],
         brush: int,
+        short: bool,
     ) -> None:
         """Args:
         size: height and width of the frames.
         windows: boxes of the extended frame, and what must be looked at for each.
         networks: compiled, for each shape of what is looked at.
         brush: radius of the flat brush under the paint; 0 for none.
+        short: as `lite_graph` has it.
         """
-        self.name = name
+        self.name, self._short = name, short
         self._size, self._windows, self._networks, self._brush = size, windows, networks, brush
         self._local = threading.local()
 
     def paint(self, rgb: Picture, cut: bool, state: object) -> tuple[Picture, None]:
         """See `Painter`; nothing is remembered."""
         if len(self._windows) == 1:
-            request, image, around = self._request(_extended(self._size))
+            request, image, around = self._request(extended_size(self._size))
             around = self._images()[1] if around is None else around
             self._fill(rgb, image, around)
-            raw = _output(request)
+            raw = self._output(request)
         else:
             image, around = self._images()
             self._fill(rgb, image, around)
             raw = self._tiled(image, around)
-        return self._finished(raw, image, None if around is None else around[:, 1:-1, 1:-1]), None
+        return self._finished(raw, rgb, None if around is None else around[:, 1:-1, 1:-1]), None
 
-    def _fill(self, rgb: Picture, image: Picture, around: Picture | None) -> None:
+    def _fill(self, rgb: Picture, image: _Image, around: Picture | None) -> None:
         """Write the extended frame, and what is under a flat brush, if the network has one."""
-        for plane, out in zip(rgb, image, strict=True):
-            _extend(plane, out)
-        if around is not None:
-            dabbed_planes(image, self._brush, around[:, 1:-1, 1:-1])
-            around[:, 0], around[:, -1] = around[:, 1], around[:, -2]
-            around[:, :, 0], around[:, :, -1] = around[:, :, 1], around[:, :, -2]
+        if around is None:
+            extend(rgb, image, None)
+            return
+        small = np.empty((3, image.shape[0] // 2, image.shape[1] // 2), np.float32)
+        extend(rgb, image, small)
+        dabbed_planes(small, self._brush, around[:, 1:-1, 1:-1])
+        around[:, 0], around[:, -1] = around[:, 1], around[:, -2]
+        around[:, :, 0], around[:, :, -1] = around[:, :, 1], around[:, :, -2]
 
-    def _tiled(self, image: Picture, around: Picture | None) -> Picture:
+    def _tiled(self, image: _Image, around: Picture | None) -> _Image:
         """What the network gives for the extended frame, tile by tile."""
-        raw: Picture | None = None
+        raw: _Image | None = None
         for box, wide in self._windows:
             request, place, place_around = self._request(wide.shape)
-            np.copyto(place, wide.of(image))
+            np.copyto(place, image[wide.top : wide.bottom, wide.left : wide.right])
             if around is not None and place_around is not None:
                 down, right = _half(wide)
                 part_of = around[:, down.start : down.stop + 2, right.start : right.stop + 2]
                 np.copyto(place_around, part_of)
-            part = _output(request)
+            part = self._output(request)
             if raw is None:
-                raw = np.empty((image.shape[1] // 2, image.shape[2] // 2, part.shape[2]), np.float32)
+                raw = np.empty((image.shape[0] // 2, image.shape[1] // 2, part.shape[2]), part.dtype)
             inner = box.within(wide)
             raw[_half(box)] = part[_half(inner)]
         assert raw is not None
         return raw
 
-    def _finished(self, raw: Picture, image: Picture, base: Picture | None) -> Picture:
+    def _output(self, request: Any) -> _Image:
+        """What the network gives for what lies in its input; overwritten by the next call."""
+        request.infer()
+        raw: _Image = request.output_tensors[0].data[0]
+        return raw.view(np.uint16) if self._short else raw
+
+    def _finished(self, raw: _Image, rgb: Picture, base: Picture | None) -> Picture:
         """The painted frame, without the border."""
         height, width = self._size
         even = height + height % 2, width + width % 2
+        if even != self._size:
+            rgb = np.pad(rgb, ((0, 0), (0, height % 2), (0, width % 2)))
         painted = np.empty((raw.shape[2] // 4 - 1, *even), np.float32)
-        laid_on(raw, image, base, BORDER, painted)
+        laid_on(raw, rgb, base, BORDER, painted)
         return np.ascontiguousarray(painted[:, :height, :width])
 
-    def _images(self) -> tuple[Picture, Picture | None]:
+    def _images(self) -> tuple[_Image, Picture | None]:
         """This thread's extended frame, and that under the brush: half as large, with a pixel around it."""
         if not hasattr(self._local, "images"):
-            shape = (3, *_extended(self._size))
-            image = np.empty(shape if len(self._windows) > 1 else (0,), np.float32)
-            self._local.images = image, np.empty(_around(shape), np.float32) if self._brush else None
-        images: tuple[Picture, Picture | None] = self._local.images
+            size = extended_size(self._size)
+            image = np.empty((*size, 3) if len(self._windows) > 1 else (0,), self._kind)
+            self._local.images = image, np.empty(_around(size), np.float32) if self._brush else None
+        images: tuple[_Image, Picture | None] = self._local.images
         return images
 
-    def _request(self, shape: tuple[int, int]) -> tuple[Any, Picture, Picture | None]:
-        """This thread's request for a shape, and the arrays that it reads, as `lite_graph` says."""
+    @property
+    def _kind(self) -> type[np.uint8] | type[np.float32]:
+        return np.uint8 if self._short else np.float32
+
+    def _request(self, size: tuple[int, int]) -> tuple[Any, _Image, Picture | None]:
+        """This thread's request for a size, and the arrays that it reads: image, [H, W, 3], and base."""
         import openvino
 
         known = self._local.__dict__.setdefault("requests", {})
-        if shape not in known:
-            network = self._networks[shape]
-            shapes = [(3, *shape), _around((3, *shape))]
-            places = [np.empty((1, *each), np.float32) for each in shapes[: len(network.inputs)]]
+        if size not in known:
+            network = self._networks[size]
+            places: list[_Image] = [np.empty((1, size[0], size[1] // 2, 6), self._kind)]
+            if len(network.inputs) > 1:
+                places.append(np.empty((1, *_around(size)), np.float32))
             request = network.create_infer_request()
             for index, place in enumerate(places):
                 request.set_input_tensor(index, openvino.Tensor(place, shared_memory=True))
-            known[shape] = request, places[0][0], places[1][0] if len(places) > 1 else None
-        found: tuple[Any, Picture, Picture | None] = known[shape]
+            known[size] = request, places[0].reshape(*size, 3), places[1][0] if len(places) > 1 else None
+        found: tuple[Any, _Image, Picture | None] = known[size]
         return found
 
 
-def _around(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Half the size, and a pixel on every side."""
-    return shape[0], shape[1] // 2 + 2, shape[2] // 2 + 2
-
-
-def _output(request: Any) -> Picture:
-    """What the network gives for what lies in its input; overwritten by the next call."""
-    request.infer()
-    raw: Picture = request.output_tensors[0].data[0]
-    return raw
+def _around(size: tuple[int, int]) -> tuple[int, int, int]:
+    """Three channels at half the size, and a pixel on every side."""
+    return 3, size[0] // 2 + 2, size[1] // 2 + 2
 
 
 def _half(box: Box) -> tuple[slice, slice]:
     """Its rows and columns at half the size."""
     return slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
-
-
-def _extended(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a frame made a multiple of what the network takes, with its border around."""
-    height, width = (-(-side // MULTIPLE) * MULTIPLE + 2 * BORDER for side in size)
-    return height, width
-
-
-def _extend(plane: Picture, out: Picture) -> None:
-    """[h, w] into its extension: mirrored up to the multiple, as `frames.pad` has it, then repeated."""
-    below, beside = (large - small - 2 * BORDER for large, small in zip(out.shape, plane.shape, strict=True))
-    if below or beside:
-        mirrored = below < plane.shape[0] and beside < plane.shape[1]
-        how = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_REPLICATE
-        plane = np.asarray(cv2.copyMakeBorder(plane, 0, below, 0, beside, how), np.float32)
-    cv2.copyMakeBorder(plane, *(BORDER,) * 4, cv2.BORDER_REPLICATE, dst=out)
 
 
 def _windows(size: tuple[int, int], tile: int | None, radius: int) -> Iterator[tuple[Box, Box]]:

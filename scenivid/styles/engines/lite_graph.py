@@ -2,6 +2,8 @@
 
 The frame comes extended by `BORDER` and the caller takes the border off again: both cost a copy here and a
 slow node in the graph. It ends with the last convolutions, which are made as one: see `paint_planes`.
+Everything lies channels last, and nothing is joined or reordered on the way: each such node costs as much as
+a convolution.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from scenivid.nets.lite_shape import SLOPE, LiteParams
 Array = NDArray[np.float32]
 _ENLARGED = np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]])
 """How each of two pixels comes from three of a line that is half as long."""
+_TILE = 16
+"""Channels that a matrix multiplication takes at once: fewer cost as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,37 +70,47 @@ def read_lite(path: Path, card: ModelCard) -> LiteWeights | None:
     return LiteWeights(params, arrays) if _fits(params, arrays) else None
 
 
-def lite_graph(weights: LiteWeights, size: tuple[int, int]) -> Any:
-    """The graph, an openvino.Model: [1, 3, H, W] in [0, 1] to [1, H/2, W/2, C] for `paint_planes.laid_on`.
+def lite_graph(weights: LiteWeights, size: tuple[int, int], short: bool) -> Any:
+    """The graph, an openvino.Model: [1, H, W/2, 6] to [1, H/2, W/2, C] for `paint_planes.laid_on`.
 
-    A network with a map of tones wants the image under the flat brush (`brush_planes`) as its second input,
-    half as large, with a pixel repeated all around.
+    It takes RGB, two pixels at once. A network with a map of tones wants the image under the flat brush
+    (`brush_planes`) as its second input, [1, 3, H/2 + 2, W/2 + 2]: half as large, with a pixel repeated all
+    around.
 
     Args:
         weights: without a dial.
         size: H and W, multiples of `nets.lite_shape.MULTIPLE`.
+        short: whether it takes bytes and gives bfloat16, as is enough for one that multiplies bfloat16;
+            else float32 in [0, 1], and float32.
     """
     import openvino
+    from openvino import opset13 as op
 
-    image = openvino.opset13.parameter([1, 3, *size], np.float32, name="image")
+    height, width = size
+    image = op.parameter([1, height, width // 2, 6], np.uint8 if short else np.float32, name="image")
     inputs = [image]
     if weights.params.tone:
-        around = [1, 3, size[0] // 2 + 2, size[1] // 2 + 2]
-        inputs.append(openvino.opset13.parameter(around, np.float32, name="base"))
-    return openvino.Model([_Graph(weights).result(*inputs).output(0)], inputs, "lite")
+        inputs.append(op.parameter([1, 3, height // 2 + 2, width // 2 + 2], np.float32, name="base"))
+    result = _Graph(weights, size, 1 / 255 if short else 1.0).result(*inputs)
+    if short:
+        result = op.convert(result, "bf16")
+    return openvino.Model([result.output(0)], inputs, "lite")
 
 
 class _Graph:
-    def __init__(self, weights: LiteWeights) -> None:
+    def __init__(self, weights: LiteWeights, size: tuple[int, int], unit: float) -> None:
+        """`unit`: value of 1 in the image."""
         from openvino import opset13
 
         self._op: Any = opset13
         self._params, self._arrays = weights.params, weights.arrays
+        self._size, self._unit = size, unit
         self._strides = {name: stride for name, _, _, stride in _convolutions(weights.params)}
 
     def result(self, image: Any, base: Any = None) -> Any:
         op, params = self._op, self._params
-        quarter = self._act(self._conv(image, "stem", 2))
+        image = self._transposed(op.convert(image, "f32"), 0, 3, 1, 2)
+        quarter = self._act(self._seen(image, "stem", 2))
         quarter = self._blocks(quarter, "encode4", [1] * params.encode_blocks[0])
         eighth = self._blocks(self._conv(quarter, "down8"), "encode8", [1] * params.encode_blocks[1])
         deep = self._blocks(self._conv(eighth, "down16"), "middle", params.middle_dilations)
@@ -104,34 +118,75 @@ class _Graph:
         y = self._blocks(y, "decode8", [1] * params.decode_blocks[1])
         y = op.add(quarter, self._double(self._conv(y, "up4")))
         y = self._blocks(y, "decode4", [1] * params.decode_blocks[0])
-        y = self._shuffled(self._act(self._conv(y, "up2")))
-        y = self._act(op.add(self._conv(y, "head", 1), self._conv(image, "glance", 1)))
+        return self._transposed(self._end(self._spread(y), image, base), 0, 2, 3, 1)
+
+    def _end(self, y: Any, image: Any, base: Any) -> Any:
+        """The last layers. Colours of the map of tones are further channels beside those of `head`, left as
+        they are by its activation: adding zeros costs less than putting channels beside each other."""
+        op, head = self._op, self._params.head
         weight, bias = (self._joined(kind) for kind in ("weight", "bias"))
-        if params.tone:
-            y = op.concat([y, self._tone(base)], 1)
-            weight = np.concatenate([weight, _enlarging(len(bias))], 1)
-        last = self._convolved(y, weight, bias, 1, 1)
-        return op.transpose(last, op.constant(np.array([0, 2, 3, 1], np.int64)))
+        if base is None:
+            y = self._act(op.add(self._conv(y, "head", 1), self._seen(image, "glance", 1)))
+            return self._convolved(y, weight, bias, 1, 1)
+        count = -(-(head + 3) // _TILE) * _TILE
+        seen = op.add(self._seen(image, "glance", 1, (0, count)), self._tone(base, (head, count)))
+        y = op.add(self._conv(y, "head", 1, places=(0, count)), seen)
+        slopes = np.full(count, SLOPE, np.float32)
+        slopes[head : head + 3] = 1
+        wide = np.zeros((len(bias), count, 3, 3), np.float32)
+        wide[:, :head], wide[:, head : head + 3] = weight, _enlarging(len(bias))
+        return self._convolved(op.prelu(y, op.constant(slopes)), wide, bias, 1, 1)
 
     def _joined(self, kind: str) -> Array:
         """Of the last two convolutions."""
         return np.concatenate([self._arrays[f"{name}.{kind}"] for name in ("out", "cover")])
 
-    def _tone(self, base: Any) -> Any:
+    def _tone(self, base: Any, places: tuple[int, int]) -> Any:
         """The map of tones at half the size; its first weights enlarge what it reads."""
         block = self._arrays["tone.0.weight"]
         around = np.einsum("oiyx,yv,xw->oivw", block, _ENLARGED, _ENLARGED).astype(np.float32)
         tone = self._act(self._convolved(base, around, self._arrays["tone.0.bias"], 1, 0))
-        return self._conv(self._act(self._conv(tone, "tone.2")), "tone.4")
+        return self._conv(self._act(self._conv(tone, "tone.2")), "tone.4", places=places)
 
-    def _conv(self, x: Any, name: str, pad: int = 0, dilation: int = 1) -> Any:
-        weight, bias = (self._arrays[f"{name}.{kind}"] for kind in ("weight", "bias"))
+    def _conv(
+        self, x: Any, name: str, pad: int = 0, dilation: int = 1, places: tuple[int, int] | None = None
+    ) -> Any:
+        """`places`: where among how many channels its own begin; the others are 0."""
+        weight, bias = (_placed(self._arrays[f"{name}.{kind}"], places) for kind in ("weight", "bias"))
         return self._convolved(x, weight, bias, self._strides[name], pad, dilation)
+
+    def _seen(self, image: Any, name: str, pad: int, places: tuple[int, int] | None = None) -> Any:
+        """A convolution of the image, two of whose pixels are read as one."""
+        op, stride = self._op, self._strides[name]
+        weight, bias = (_placed(self._arrays[f"{name}.{kind}"], places) for kind in ("weight", "bias"))
+        before = -(-pad // 2)
+        kernel = _paired(weight * np.float32(self._unit), 2 * before - pad)
+        after = kernel.shape[3] - before - stride // 2
+        strides, begin, end = [stride, stride // 2], [pad, before], [pad, after]
+        y = op.convolution(image, op.constant(kernel), strides, begin, end, [1, 1])
+        return op.add(y, op.constant(bias.reshape(1, -1, 1, 1)))
 
     def _convolved(self, x: Any, weight: Array, bias: Array, stride: int, pad: int, dilation: int = 1) -> Any:
         op, sides = self._op, [pad, pad]
         kernel, offset = op.constant(np.ascontiguousarray(weight)), op.constant(bias.reshape(1, -1, 1, 1))
         return op.add(op.convolution(x, kernel, [stride] * 2, sides, sides, [dilation] * 2), offset)
+
+    def _spread(self, y: Any) -> Any:
+        """`up2` and its pixel shuffle: of the four pixels of a block, two lie beside each other already."""
+        head, (height, width) = self._params.head, self._size
+        weight, bias = (
+            self._arrays[f"up2.{kind}"].reshape(head, 4, -1).swapaxes(0, 1) for kind in ("weight", "bias")
+        )
+        y = self._act(self._convolved(y, weight.reshape(4 * head, -1, 1, 1), bias.reshape(-1), 1, 0))
+        rows = self._shaped(self._transposed(y, 0, 2, 3, 1), height // 4, width // 4, 2, 2 * head)
+        spread = self._shaped(self._transposed(rows, 0, 2, 1, 3), 1, height // 2, width // 2, head)
+        return self._transposed(spread, 0, 3, 1, 2)
+
+    def _transposed(self, x: Any, *axes: int) -> Any:
+        return self._op.transpose(x, self._op.constant(np.array(axes, np.int64)))
+
+    def _shaped(self, x: Any, *shape: int) -> Any:
+        return self._op.reshape(x, self._op.constant(np.array(shape, np.int64)), False)
 
     def _blocks(self, x: Any, name: str, dilations: Sequence[int]) -> Any:
         for index, dilation in enumerate(dilations):
@@ -150,11 +205,28 @@ class _Graph:
             x, scales, "linear_onnx", "scales", axes=axes, coordinate_transformation_mode=mode
         )
 
-    def _shuffled(self, x: Any) -> Any:
-        return self._op.depth_to_space(x, "depth_first", 2)
-
     def _number(self, value: float) -> Any:
         return self._op.constant(np.array([value], np.float32))
+
+
+def _placed(array: Array, places: tuple[int, int] | None) -> Array:
+    """Weights or bias with zeros for channels before and after: its first place, and how many there are."""
+    if places is None:
+        return array
+    first, count = places
+    placed = np.zeros((count, *array.shape[1:]), np.float32)
+    placed[first : first + len(array)] = array
+    return placed
+
+
+def _paired(weight: Array, skipped: int) -> Array:
+    """[out, 3, k, k] for an image two of whose pixels are one, the first `skipped` columns earlier."""
+    out, colours, rows, columns = weight.shape
+    pairs = -(-(skipped + columns) // 2)
+    wide = np.zeros((out, colours, rows, 2 * pairs), np.float32)
+    wide[..., skipped : skipped + columns] = weight
+    turned = wide.reshape(out, colours, rows, pairs, 2).transpose(0, 4, 1, 2, 3)
+    return np.ascontiguousarray(turned).reshape(out, 2 * colours, rows, pairs)
 
 
 def _enlarging(places: int) -> Array:
