@@ -70,8 +70,8 @@ def to_values(numbers: Plane, held: Levels, out: Plane | None = None) -> Plane:
     """Bytes to float32 values, any shape of one or two axes."""
     if out is None:
         out = np.empty(numbers.shape, np.float32)
-    np.multiply(numbers, np.float32(1 / held.scale), out=out)
-    out -= np.float32(held.offset / held.scale)
+    factor = 1 / held.scale
+    cv2.addWeighted(numbers, factor, numbers, 0, -held.offset * factor, dst=out, dtype=cv2.CV_32F)
     return out
 
 

@@ -104,7 +104,7 @@ class SteadyPlanes:
             self._memory["line"] = styled.line.copy()
 
     def _go_on(self, styled: Planes, light: Plane, motion: PlaneMotion) -> None:
-        memory, field = self._memory, np.stack(cv.split(motion.flow))
+        memory, field = self._memory, np.ascontiguousarray(np.moveaxis(motion.flow, 2, 0))
         moves = bool(field.any())
         coarse = Maps(self._areas, cubic=False)
         if moves:

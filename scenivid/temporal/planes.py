@@ -55,11 +55,17 @@ def half_size(height: int, width: int) -> tuple[int, int]:
 
 
 def check_finite(frame: Planes) -> None:
-    """Cheap: a sum of each plane, about 0.1 ms at 960×540.
+    """Cheap: a sum of each plane, less than 0.1 ms at 960×540.
 
     Raises:
         InputError: NaN or infinity; such a frame must not be remembered.
     """
     for name, plane in (("luma", frame.luma), ("chroma", frame.chroma), ("line", frame.line)):
-        if plane is not None and not np.isfinite(plane.sum()):
+        if plane is not None and not finite(plane):
             raise InputError(f"the {name} holds values that are no numbers (NaN or infinity)")
+
+
+def finite(values: Plane) -> bool:
+    """Whether there is no NaN or infinity among values of a size near 1; contiguous."""
+    # not `sum`, which adds pairwise and takes twice the time
+    return bool(np.isfinite(np.einsum("i->", values.reshape(-1))))

@@ -24,7 +24,7 @@ from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.painter import Painter, Picture
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.plane_tools import resized
-from scenivid.temporal.planes import PlaneMotion, Planes, State
+from scenivid.temporal.planes import PlaneMotion, Planes, State, finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ class Look:
             planes = as_planes(rgb, RGB_MATRIX)
             guide = planes.luma
         shots = self._plan.shots
-        seen = shots.look(_thumbnail(rgb))
+        seen = shots.look(_thumbnail(planes, matrix_of(self._plan)))
         edges, cut = shots.edges(frame.edges.mark, seen), seen.cut
         motion = None if self._motion is None else self._motion.step(planes, cut)
         done = replace(frame, edges=edges, rgb=rgb, planes=planes, guide=guide, cut=cut, motion=motion)
@@ -110,7 +110,7 @@ class Paint:
     def __call__(self, frame: Frame) -> Frame:
         assert frame.rgb is not None
         painted, state = self._painter.paint(frame.rgb, frame.cut, self._state)
-        if not np.isfinite(painted.sum()):
+        if not finite(painted):
             self._notes.append(failed(frame.source, 0, frame.number, self._painter.name, self._plan))
             self._state = None if frame.cut else self._state
             return told(replace(frame, kept=True, rgb=None), self)
@@ -228,11 +228,12 @@ def _small_rgb(pixels: Tensor, size: tuple[int, int]) -> Picture:
     return small
 
 
-def _thumbnail(rgb: Picture) -> Image:
+def _thumbnail(planes: Planes, matrix: colour.Matrix) -> Image:
     """What the cut detector looks at."""
-    size = working_size(rgb.shape[-2], rgb.shape[-1], SIDE)
-    small = [cv2.convertScaleAbs(resized(plane, size), alpha=255) for plane in rgb[::-1]]
-    return np.asarray(cv2.merge(small), np.uint8)
+    size = working_size(planes.luma.shape[0], planes.luma.shape[1], SIDE)
+    luma, *chroma = (resized(plane, size) for plane in (planes.luma, *planes.chroma))
+    rgb = colour.to_rgb(luma, np.stack(chroma), matrix, clamped=True)
+    return np.asarray(cv2.merge([cv2.convertScaleAbs(plane, alpha=255) for plane in rgb[::-1]]), np.uint8)
 
 
 def _resized(plane: colour.Plane, size: tuple[int, ...]) -> colour.Plane:
