@@ -37,10 +37,11 @@ class Encoding:
     def threads(self, height: int) -> int:
         """Threads of the encoder; 0 leaves them to it.
 
-        Where the bytes depend on them, it must not be the machine that decides.
+        Where the bytes depend on them, it must not be the machine that decides. Each holds frames of its own
+        and waits for the others, so that there are no more than encode several times faster than is painted.
         """
         if self.encoder == "libx264":
-            return max(2, min(12, round(height / 180)))
+            return max(2, min(6, round(height / 360)))
         return 3 if self.encoder == "libx265" else 0
 
     @property
