@@ -33,6 +33,8 @@ AROUND = 0.75, 3
 """Reach of that neighbourhood, in pixels: the first times the enlargement, at most the second."""
 LARGE = 2.5
 """Enlargement from which the flanks of lines are steepened twice."""
+FAINT = 1 / 1024
+"""Ink that darkens by less than half a step of 8 bits."""
 _BAND = 48 * 1024
 """Pixels of a band, about."""
 _REACH = WINDOW // 2 + 1
@@ -123,10 +125,7 @@ def finish_plane(
     gain, base = _fit_plane(painted, stats)
     # offset + scale · (gain · (full − its offset) / its scale + base), as one product and one sum
     gain *= np.float32(out_levels.scale / full_levels.scale)
-    base *= np.float32(out_levels.scale)
-    base += np.float32(out_levels.offset)
-    if full_levels.offset:
-        base -= gain * np.float32(full_levels.offset)
+    cv2.addWeighted(base, out_levels.scale, gain, -full_levels.offset, out_levels.offset, dst=base)
     kind = cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_32F
     bands = Bands(painted.shape, full.shape)
     for rows in bands:
@@ -153,29 +152,36 @@ class LineEnlarger:
         """
         self.bands = Bands(line.shape, size)
         self._same = line.shape == size
-        self._least = line * np.float32(ink)
+        self._least = most = line * np.float32(ink)
         if not self._same:
             self._least, most = _range(self._least)
             self._rise = cv2.addWeighted(line, ink, self._least, -1, 0)
             self._spread = np.maximum(most - self._least, np.float32(1e-4 * ink))
             self._times = 1 if size[0] < LARGE * line.shape[0] else 2
-            self._drawn = most.max(axis=1) > 0
+        self._drawn = most.max(axis=1) > FAINT
+
+    def draws(self, rows: slice) -> bool:
+        """Whether there is anything to be seen in a band."""
+        return bool(self.bands.rows_of(self._drawn, rows).any())
 
     def __getitem__(self, rows: slice) -> Plane:
         """These rows of the enlarged field, an array of its own."""
         if self._same:
             return self._least[rows].copy()
         rows = slice(*rows.indices(self.bands.size[0]))
-        if not self.bands.rows_of(self._drawn, rows).any():
+        if not self.draws(rows):
             return np.zeros((rows.stop - rows.start, self.bands.size[1]), np.float32)
         spread, field = self.bands.enlarged(self._spread, rows), self.bands.enlarged(self._least, rows)
-        place = self.bands.enlarged(self._rise, rows)
-        cv2.divide(place, spread, dst=place)
-        for _ in range(self._times):
+        rise = self.bands.enlarged(self._rise, rows)
+        place = cv2.divide(rise, spread)
+        for _ in range(self._times - 1):
             steeper = cv2.addWeighted(place, -2, place, 0, 3)
             cv2.multiply(place, place, dst=place)
             cv2.multiply(place, steeper, dst=place)
-        cv2.multiply(place, spread, dst=place)
+            cv2.multiply(place, spread, dst=rise)
+        steeper = cv2.addWeighted(place, -2, place, 0, 3, dst=spread)
+        cv2.multiply(place, steeper, dst=place)
+        cv2.multiply(place, rise, dst=place)
         return cv2.add(field, place, dst=place)
 
 
@@ -208,8 +214,7 @@ def _fit_rows(painted: Plane, guide: Plane, mean: Plane, variance: Plane) -> tup
     trust: Plane = cv2.multiply(together, slope, dst=together)
     cv2.divide(trust, spread, dst=trust)
     low, high = FOLLOWS
-    trust -= np.float32(low)
-    trust *= np.float32(1 / (high - low))
+    cv2.addWeighted(trust, 1 / (high - low), trust, 0, -low / (high - low), dst=trust)
     np.clip(trust, 0, 1, out=trust)
     np.clip(slope, -MOST, MOST, out=slope)
     cv2.addWeighted(trust, -2 * BOOST, trust, 0, 3 * BOOST, dst=work)

@@ -148,30 +148,25 @@ def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout:
     shades = [
         (TINT[place] - mean) * 0.5 / (1 - weight) for place, weight in ((2, matrix.blue), (0, matrix.red))
     ]
+    value = (np.arange(256, dtype=np.float32) - np.float32(light.offset)) / np.float32(light.scale)
+    darker = value * (1 - mean - LOCAL * value) * light.scale
+    paler, tinted = 1 - mean - 2 * LOCAL * value, value * tint.scale
     even = all(rows.start % 2 == rows.stop % 2 == 0 for rows in lines.bands)
     for rows in lines.bands if even else [slice(0, luma.shape[0])]:
-        amount, band, halved = lines[rows], luma[rows], slice(rows.start // 2, rows.stop // 2)
-        if not amount.any():
+        if not lines.draws(rows):
             continue
+        amount, band, halved = lines[rows], luma[rows], slice(rows.start // 2, rows.stop // 2)
         size = (chroma.shape[2], halved.stop - halved.start)
         small = cv2.resize(amount, size, interpolation=cv2.INTER_AREA)
         level = cv2.resize(band, size, interpolation=cv2.INTER_AREA)
-        cv2.multiply(amount, _line_of(band, light, 1 - mean, -LOCAL), dst=amount)
-        cv2.multiply(amount, _line_of(band, light, 0, light.scale), dst=amount)
+        cv2.multiply(amount, cv2.LUT(band, darker), dst=amount)
         cv2.subtract(band, amount, dst=band, dtype=cv2.CV_8U)
-        loss = cv2.multiply(small, _line_of(level, light, 1 - mean, -2 * LOCAL))
-        cv2.multiply(small, _line_of(level, light, 0, tint.scale), dst=small)
+        loss = cv2.multiply(small, cv2.LUT(level, paler))
+        cv2.multiply(small, cv2.LUT(level, tinted), dst=small)
+        kept = cv2.subtract(1.0, loss)
         for plane, shade in zip(chroma[:, halved], shades, strict=True):
-            moved = cv2.multiply(loss, _line_of(plane, tint, 0, -tint.scale))
-            cv2.scaleAdd(small, shade, moved, dst=moved)
-            cv2.add(plane, moved, dst=plane, dtype=cv2.CV_8U)
-
-
-def _line_of(numbers: colour.Plane, held: colour.Levels, constant: float, slope: float) -> colour.Plane:
-    """constant + slope · value of bytes, float32."""
-    factor = slope / held.scale
-    offset = constant - factor * held.offset
-    return cv2.addWeighted(numbers, factor, numbers, 0, offset, dtype=cv2.CV_32F)
+            added = cv2.addWeighted(loss, tint.offset, small, shade, 0)
+            cv2.add(cv2.multiply(plane, kept, dtype=cv2.CV_32F), added, dst=plane, dtype=cv2.CV_8U)
 
 
 def _moved_to(painted: Picture, steadied: Planes) -> Picture:
