@@ -97,9 +97,9 @@ def to_planes(rgb: Plane, matrix: Matrix) -> tuple[Plane, Plane]:
         cv2.addWeighted(rgb[0, rows], matrix.red, rgb[1, rows], matrix.green, 0, dst=grey)
         cv2.addWeighted(grey, 1, rgb[2, rows], matrix.blue, 0, dst=grey)
         halves = slice(rows.start // 2, -(-rows.stop // 2))
-        light = _half(grey)
+        light = halved(grey)
         for out, colour, weight in ((chroma[0], rgb[2], matrix.blue), (chroma[1], rgb[0], matrix.red)):
-            half_colour = _half(colour[rows])
+            half_colour = halved(colour[rows])
             scale = 0.5 / (1 - weight)
             cv2.addWeighted(half_colour, scale, light, -scale, 0, dst=out[halves])
     return luma, chroma
@@ -137,7 +137,8 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
-def _half(plane: Plane) -> Plane:
+def halved(plane: Plane) -> Plane:
+    """Means of 2×2 pixels, the border repeated; sides round up."""
     height, width = plane.shape
     if height % 2 or width % 2:
         plane = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -109,15 +109,16 @@ def finish_line(line: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _fit(painted: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and base of each painted plane, [N, C, h, w] each: the formula, for every device."""
-    mean, level = _mean5(guide), _mean5(painted)
-    variance = (_mean5(guide * guide) - mean * mean).clamp(min=0)
-    spread = (_mean5(painted * painted) - level * level).clamp(min=0)
-    together = _mean5(painted * guide) - level * mean
+    mean, level = _mean(guide), _mean(painted)
+    variance = (_mean(guide * guide) - mean * mean).clamp(min=0)
+    spread = (_mean(painted * painted) - level * level).clamp(min=0)
+    together = _mean(painted * guide) - level * mean
     slope = together / (variance + NOISE)
     likeness = slope * together / (spread + NOISE)
     low, high = FOLLOWS
     trust = ((likeness - low) / (high - low)).clamp(0, 1)
-    gain = mean3(slope.clamp(-MOST, MOST) * trust * trust * (3 - 2 * trust)) * BOOST
+    share = slope.clamp(-MOST, MOST) * trust * trust * (3 - 2 * trust)
+    gain = enlarge(share, (guide.shape[-2], guide.shape[-1])) * BOOST
     return gain, _steepened(painted, STEEPEN) - gain * guide
 
 
@@ -135,6 +136,8 @@ def _crispened(image: Tensor, within: int) -> Tensor:
     return torch.minimum(torch.maximum(image + CRISP * (image - 0.5 * (least + most)), least), most)
 
 
-def _mean5(image: Tensor) -> Tensor:
-    around = WINDOW // 2
-    return F.avg_pool2d(F.pad(image, (around,) * 4, mode="replicate"), WINDOW, 1)
+def _mean(image: Tensor) -> Tensor:
+    """Of windows around each 2×2 pixels, [N, C, ⌈h/2⌉, ⌈w/2⌉]."""
+    height, width = image.shape[-2:]
+    half = F.avg_pool2d(F.pad(image, (0, width % 2, 0, height % 2), mode="replicate"), 2)
+    return F.avg_pool2d(F.pad(half, (WINDOW // 2,) * 4, mode="replicate"), WINDOW, 1)

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from scenivid.colour import FLOATS, Levels, Plane
+from scenivid.colour import FLOATS, Levels, Plane, halved
 
 NEARLY = 1.1
 """A frame up to this many times larger than the painting size is painted as it is."""
-WINDOW = 5
-"""Side, in small pixels, of the windows in which painting and source are compared."""
+WINDOW = 3
+"""Side, in pairs of small pixels, of the windows in which painting and source are compared: one for each
+2×2 pixels, since contrast changes slowly."""
 NOISE = 1e-4
 """Variance, in [0, 1]², below which contrast counts as noise."""
 FOLLOWS = (0.1, 0.4)
@@ -37,8 +38,6 @@ FAINT = 1 / 1024
 """Ink that darkens by less than half a step of 8 bits."""
 _BAND = 48 * 1024
 """Pixels of a band, about."""
-_REACH = WINDOW // 2 + 1
-"""Rows above and below that a pixel of `_fit_plane` depends on."""
 
 
 def painting_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
@@ -98,10 +97,9 @@ class GuideStats:
     def __init__(self, guide: Plane) -> None:
         """`guide`: float32 in [0, 1], [h, w]."""
         self.guide = guide
-        self.mean = _box(guide)
-        self.variance = _box(guide * guide)
-        self.variance -= self.mean * self.mean
-        np.maximum(self.variance, 0, out=self.variance)
+        half, square = _halves(guide, guide)
+        self.mean = _mean3(half)
+        self.variance = _variance(square, self.mean)
 
 
 def finish_plane(
@@ -186,32 +184,31 @@ class LineEnlarger:
 
 
 def _fit_plane(painted: Plane, stats: GuideStats) -> tuple[Plane, Plane]:
-    """`_fit` for one plane, band by band."""
-    gain, base = np.empty_like(painted), np.empty_like(painted)
+    """`_fit` for one plane."""
     height, width = painted.shape
-    most = max(_REACH, _BAND // width)
+    gain: Plane = cv2.resize(_gain(painted, stats), (width, height), interpolation=cv2.INTER_LINEAR)
+    base = np.empty_like(painted)
+    most = max(2, _BAND // width)
     for top in range(0, height, most):
-        bottom = min(top + most, height)
-        wide = slice(max(0, top - _REACH), min(bottom + _REACH, height))
-        inner, rows = slice(top - wide.start, bottom - wide.start), slice(top, bottom)
-        parts = _fit_rows(painted[wide], stats.guide[wide], stats.mean[wide], stats.variance[wide])
-        gain[rows], base[rows] = parts[0][inner], parts[1][inner]
+        rows = slice(top, min(top + most, height))
+        wide = slice(max(0, top - 1), min(rows.stop + 1, height))
+        steep = _steep_plane(painted[wide], STEEPEN)[top - wide.start :][: rows.stop - top]
+        cv2.subtract(steep, cv2.multiply(gain[rows], stats.guide[rows]), dst=base[rows])
     return gain, base
 
 
-def _fit_rows(painted: Plane, guide: Plane, mean: Plane, variance: Plane) -> tuple[Plane, Plane]:
-    """The same for some rows; what is near the first and the last isn't right unless the frame ends there."""
-    level, spread = _box(painted), _box(painted * painted)
-    slope: Plane = _box(painted * guide)
-    work = cv2.multiply(level, level)
-    cv2.subtract(spread, work, dst=spread)
-    np.maximum(spread, 0, out=spread)
-    spread += np.float32(NOISE)
-    cv2.multiply(level, mean, dst=work)
+def _gain(painted: Plane, stats: GuideStats) -> Plane:
+    """The painting's contrast over the source's, where it follows; for each 2×2 pixels."""
+    half, square, product = _halves(painted, painted, stats.guide)
+    level = _mean3(half)
+    spread = _variance(square, level)
+    slope = _mean3(product)
+    work = cv2.multiply(level, stats.mean)
     together = cv2.subtract(slope, work, dst=level)
-    np.add(variance, np.float32(NOISE), out=work)
+    np.add(stats.variance, np.float32(NOISE), out=work)
     cv2.divide(together, work, dst=slope)
     trust: Plane = cv2.multiply(together, slope, dst=together)
+    spread += np.float32(NOISE)
     cv2.divide(trust, spread, dst=trust)
     low, high = FOLLOWS
     cv2.addWeighted(trust, 1 / (high - low), trust, 0, -low / (high - low), dst=trust)
@@ -221,10 +218,27 @@ def _fit_rows(painted: Plane, guide: Plane, mean: Plane, variance: Plane) -> tup
     slope *= work
     trust *= trust
     slope *= trust
-    gain = cv2.blur(slope, (3, 3), dst=work, borderType=cv2.BORDER_REPLICATE)
-    steep = _steep_plane(painted, STEEPEN)
-    steep -= cv2.multiply(gain, guide, dst=slope)
-    return gain, steep
+    return slope
+
+
+def _halves(plane: Plane, *factors: Plane) -> list[Plane]:
+    """Means of 2×2 pixels of a plane, and of its product with each of others; sides round up."""
+    height, width = plane.shape
+    halves = [np.empty((-(-height // 2), -(-width // 2)), np.float32) for _ in range(1 + len(factors))]
+    most = max(2, _BAND // width // 2 * 2)
+    for top in range(0, height, most):
+        rows = slice(top, min(top + most, height))
+        parts = [plane[rows], *(cv2.multiply(plane[rows], other[rows]) for other in factors)]
+        for part, half in zip(parts, halves, strict=True):
+            half[top // 2 : -(-rows.stop // 2)] = halved(part)
+    return halves
+
+
+def _variance(square: Plane, mean: Plane) -> Plane:
+    """From the means of squares of 2×2 pixels, and those of windows."""
+    variance = _mean3(square)
+    variance -= mean * mean
+    return np.maximum(variance, 0, out=variance)
 
 
 def _crispen(plane: Plane, within: int) -> None:
@@ -238,7 +252,7 @@ def _crispen(plane: Plane, within: int) -> None:
 
 
 def _steep_plane(image: Plane, share: float) -> Plane:
-    steep = _box(image, 3)
+    steep = _mean3(image)
     cv2.addWeighted(image, 1 + share, steep, -share, 0, dst=steep)
     least, most = _range(image)
     return cv2.min(cv2.max(steep, least, dst=steep), most, dst=steep)
@@ -250,5 +264,5 @@ def _range(image: Plane) -> tuple[Plane, Plane]:
     return cv2.erode(image, square, borderType=edge), cv2.dilate(image, square, borderType=edge)
 
 
-def _box(plane: Plane, side: int = WINDOW) -> Plane:
-    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE)
+def _mean3(plane: Plane) -> Plane:
+    return cv2.blur(plane, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE)

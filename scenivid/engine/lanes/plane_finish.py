@@ -163,7 +163,7 @@ def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout:
         cv2.subtract(band, amount, dst=band, dtype=cv2.CV_8U)
         loss = cv2.multiply(small, cv2.LUT(level, paler))
         cv2.multiply(small, cv2.LUT(level, tinted), dst=small)
-        kept = cv2.subtract(1.0, loss)
+        kept = 1 - loss
         for plane, shade in zip(chroma[:, halved], shades, strict=True):
             added = cv2.addWeighted(loss, tint.offset, small, shade, 0)
             cv2.add(cv2.multiply(plane, kept, dtype=cv2.CV_32F), added, dst=plane, dtype=cv2.CV_8U)
