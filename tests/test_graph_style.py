@@ -11,12 +11,14 @@ import pytest
 import torch
 from scenes import texture
 
+from scenivid.colour import MATRICES, to_planes
 from scenivid.cores import Threads
 from scenivid.engine.bench.clips import make_clip
 from scenivid.errors import CheckpointError
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles.engines.graph_style import GraphStyle, graph_style
+from scenivid.styles.places import embedded_dir
 from scenivid.styles.stylizer import stylizer_for
 
 pytest.importorskip("openvino")
@@ -68,6 +70,31 @@ def test_tiles_make_no_difference(tmp_path: Path) -> None:
     whole, _ = style.painter((150, 210), ONE).paint(image, True, None)
     tiled, _ = style.painter((150, 210), ONE, 64).paint(image, True, None)
     assert np.array_equal(whole, tiled)
+
+
+@pytest.mark.parametrize("params", SHAPES, ids=str)
+def test_planes_are_those_of_the_picture(tmp_path: Path, params: LiteParams) -> None:
+    painter = _graph(_saved(tmp_path, params)).painter((70, 100), ONE)
+    image, matrix = texture(70, 100)[0].numpy(), MATRICES["bt709"]
+    picture, _ = painter.paint(image, True, None)
+    found = painter.paint_planes(image, matrix)
+    assert found is not None
+    luma, chroma = to_planes(picture[:3], matrix)
+    assert np.array_equal(found[0], luma) and np.array_equal(found[1], chroma)
+    line = found[2]
+    assert np.array_equal(line, picture[3]) if params.line and line is not None else line is None
+    odd = texture(71, 100)[0].numpy()
+    assert _graph(_saved(tmp_path, params)).painter((71, 100), ONE).paint_planes(odd, matrix) is None
+
+
+def test_bytes_and_bfloat16_stay_near_the_network() -> None:
+    image = texture(96, 128)[0].numpy()
+    path = embedded_dir() / "aozora.safetensors"
+    exact, short = (
+        _graph(path, precision).painter((96, 128), ONE).paint(image, True, None)[0]
+        for precision in ("fp32", "bf16")
+    )
+    assert np.abs(exact - short).mean() < 0.5 / 255
 
 
 def test_other_networks_are_left_to_torch(tmp_path: Path) -> None:

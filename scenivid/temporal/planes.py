@@ -30,6 +30,11 @@ class Planes:
     line: Plane | None = None
     """Ink, [H, W], 0..1, of a stylised frame whose style has any."""
 
+    @property
+    def held(self) -> list[Plane]:
+        """All arrays that there are."""
+        return [self.luma, self.chroma] + ([] if self.line is None else [self.line])
+
     def __post_init__(self) -> None:
         height, width = self.luma.shape
         half = (2, *half_size(height, width))

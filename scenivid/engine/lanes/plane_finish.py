@@ -10,7 +10,7 @@ import numpy as np
 
 from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
-from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, told
+from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, planes_of, told
 from scenivid.ink import LOCAL, TINT, compose
 from scenivid.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
@@ -70,8 +70,7 @@ class Finish:
         assert layout is not None and frame.guide is not None
         planes = frame.steadied
         if planes is None:
-            assert frame.painted is not None
-            planes = as_planes(frame.painted, matrix_of(plan))
+            planes = planes_of(frame, matrix_of(plan))
         light, tint = colour.levels(layout.full_range)
         luma: colour.Plane = np.empty(source.luma.shape[1:], np.uint8)
         chroma: colour.Plane = np.empty(source.chroma.shape[1:], np.uint8)

@@ -21,6 +21,7 @@ from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
+from scenivid.styles.engines.graph_style import GraphPainter
 from scenivid.styles.painter import Painter, Picture
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.plane_tools import resized
@@ -56,6 +57,8 @@ class Frame:
     """Whether the source is the result, since the style failed."""
     painted: Picture | None = None
     """[3, h, w], or four channels with a line field."""
+    styled: Planes | None = None
+    """The same as planes, where the painter gives these and no picture."""
     steadied: Planes | None = None
     """Planes of the painting after `steady`; None without it."""
 
@@ -109,6 +112,9 @@ class Paint:
 
     def __call__(self, frame: Frame) -> Frame:
         assert frame.rgb is not None
+        styled = self._planes(frame.rgb)
+        if styled is not None and all(finite(plane) for plane in styled.held):
+            return told(replace(frame, styled=styled, rgb=None), self)
         painted, state = self._painter.paint(frame.rgb, frame.cut, self._state)
         if not finite(painted):
             self._notes.append(failed(frame.source, 0, frame.number, self._painter.name, self._plan))
@@ -118,6 +124,13 @@ class Paint:
             self._state = state
         rgb = frame.rgb if self._plan.guard else None
         return told(replace(frame, painted=painted, rgb=rgb), self)
+
+    def _planes(self, rgb: Picture) -> Planes | None:
+        """The painting as planes, where nobody wants the picture and the painter can do without."""
+        if self._plan.stored is None or self._plan.guard or not isinstance(self._painter, GraphPainter):
+            return None
+        found = self._painter.paint_planes(rgb, matrix_of(self._plan))
+        return None if found is None else Planes(*found)
 
     def state(self) -> object:
         return self._state
@@ -141,13 +154,13 @@ class Steady:
         if frame.kept:  # nothing of it is remembered, and its successor has no history
             self._afresh = True
             return told(frame, self)
-        assert frame.planes is not None and frame.painted is not None
+        assert frame.planes is not None
         cut = frame.cut or self._afresh or frame.motion is None
         self._afresh = False
-        styled = as_planes(frame.painted, self._matrix)
+        styled = planes_of(frame, self._matrix)
         steadied = self._steady.step(frame.planes, styled, None if cut else frame.motion, cut)
         painted = None if self._stored else frame.painted
-        done = replace(frame, motion=None, planes=None, painted=painted, steadied=steadied)
+        done = replace(frame, motion=None, planes=None, painted=painted, styled=None, steadied=steadied)
         return told(done, self)
 
     def state(self) -> object:
@@ -185,6 +198,14 @@ class _FieldMotion:
 def matrix_of(plan: Plan) -> colour.Matrix:
     """Of the planes between the stages: the result's."""
     return RGB_MATRIX if plan.stored is None else colour.MATRICES[plan.stored.matrix]
+
+
+def planes_of(frame: Frame, matrix: colour.Matrix) -> Planes:
+    """Those of the painting."""
+    if frame.styled is not None:
+        return frame.styled
+    assert frame.painted is not None
+    return as_planes(frame.painted, matrix)
 
 
 def as_planes(painted: Picture, matrix: colour.Matrix) -> Planes:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenivid.colour import Matrix
 from scenivid.cores import Threads
 from scenivid.ink import DEFAULT_INK
 from scenivid.nets.card import ModelCard, read_card
@@ -21,7 +22,7 @@ from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, PAINTED_AT, rec
 from scenivid.styles.engines.brush_planes import dabbed_planes
 from scenivid.styles.engines.extended_planes import extend, extended_size
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
-from scenivid.styles.engines.paint_planes import laid_on
+from scenivid.styles.engines.paint_planes import laid_on, laid_on_planes
 from scenivid.styles.painter import Picture
 from scenivid.styles.tiling import Box, boxes, check_tile
 
@@ -108,6 +109,24 @@ class GraphPainter:
 
     def paint(self, rgb: Picture, cut: bool, state: object) -> tuple[Picture, None]:
         """See `Painter`; nothing is remembered."""
+        height, width = self._size
+        even = height + height % 2, width + width % 2
+        raw, base = self._painted(rgb)
+        if even != self._size:
+            rgb = np.pad(rgb, ((0, 0), (0, height % 2), (0, width % 2)))
+        painted = np.empty((raw.shape[2] // 4 - 1, *even), np.float32)
+        laid_on(raw, rgb, base, BORDER, painted)
+        return np.ascontiguousarray(painted[:, :height, :width]), None
+
+    def paint_planes(self, rgb: Picture, matrix: Matrix) -> tuple[Picture, Picture, Picture | None] | None:
+        """Luma, chroma and line of `paint`; None where a side is odd."""
+        if rgb.shape[1] % 2 or rgb.shape[2] % 2:
+            return None
+        raw, base = self._painted(rgb)
+        return laid_on_planes(raw, rgb, base, BORDER, matrix)
+
+    def _painted(self, rgb: Picture) -> tuple[_Image, Picture | None]:
+        """What the network gives, and the image under the flat brush, for `laid_on`."""
         if len(self._windows) == 1:
             request, image, around = self._request(extended_size(self._size))
             around = self._images()[1] if around is None else around
@@ -117,7 +136,7 @@ class GraphPainter:
             image, around = self._images()
             self._fill(rgb, image, around)
             raw = self._tiled(image, around)
-        return self._finished(raw, rgb, None if around is None else around[:, 1:-1, 1:-1]), None
+        return raw, None if around is None else around[:, 1:-1, 1:-1]
 
     def _fill(self, rgb: Picture, image: _Image, around: Picture | None) -> None:
         """Write the extended frame, and what is under a flat brush, if the network has one."""
@@ -153,16 +172,6 @@ class GraphPainter:
         request.infer()
         raw: _Image = request.output_tensors[0].data[0]
         return raw.view(np.uint16) if self._short else raw
-
-    def _finished(self, raw: _Image, rgb: Picture, base: Picture | None) -> Picture:
-        """The painted frame, without the border."""
-        height, width = self._size
-        even = height + height % 2, width + width % 2
-        if even != self._size:
-            rgb = np.pad(rgb, ((0, 0), (0, height % 2), (0, width % 2)))
-        painted = np.empty((raw.shape[2] // 4 - 1, *even), np.float32)
-        laid_on(raw, rgb, base, BORDER, painted)
-        return np.ascontiguousarray(painted[:, :height, :width])
 
     def _images(self) -> tuple[_Image, Picture | None]:
         """This thread's extended frame, and that under the brush: half as large, with a pixel around it."""

@@ -6,12 +6,14 @@ step goes through memory. Two pixels beside each other are moved as one number.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scenivid.colour import Matrix, to_planes
 from scenivid.styles.painter import Picture
 
 _STRIP = 10
@@ -29,7 +31,37 @@ def laid_on(raw: NDArray[Any], image: Picture, base: Picture | None, edge: int, 
         edge: pixels of H and W before those of h and w, even.
         out: [3 or 4, h, w], clamped to [0, 1]: colours and maybe line; h and w even.
     """
-    channels, height, width = out.shape
+    for _ in _strips(raw, image, base, edge, lambda rows: out[:, rows]):
+        pass
+
+
+def laid_on_planes(
+    raw: NDArray[Any], image: Picture, base: Picture | None, edge: int, matrix: Matrix
+) -> tuple[Picture, Picture, Picture | None]:
+    """The same as luma, chroma and line, without the picture in between; see `laid_on` and `to_planes`."""
+    _, height, width = image.shape
+    channels = raw.shape[2] // 4 - 1
+    luma, chroma = np.empty((height, width), np.float32), np.empty((2, height // 2, width // 2), np.float32)
+    line = np.empty((height, width), np.float32) if channels > 3 else None
+    strip = np.empty((channels, 2 * _STRIP, width), np.float32)
+    for rows in _strips(raw, image, base, edge, lambda rows: strip[:, : rows.stop - rows.start]):
+        halves, painted = slice(rows.start // 2, rows.stop // 2), strip[:, : rows.stop - rows.start]
+        luma[rows], chroma[:, halves] = to_planes(painted[:3], matrix)
+        if line is not None:
+            line[rows] = painted[3]
+    return luma, chroma, line
+
+
+def _strips(
+    raw: NDArray[Any],
+    image: Picture,
+    base: Picture | None,
+    edge: int,
+    place: Callable[[slice], Picture],
+) -> Iterator[slice]:
+    """Paint strip after strip and tell which rows; `place` gives what is written to, [3 or 4, rows, w]."""
+    _, height, width = image.shape
+    channels = raw.shape[2] // 4 - 1
     columns = slice(edge, edge + width)
     across, parts = raw.shape[1], raw.shape[2] // 2
     pair = np.dtype(np.float64 if raw.itemsize == 4 else np.float32)
@@ -49,7 +81,8 @@ def laid_on(raw: NDArray[Any], image: Picture, base: Picture | None, edge: int, 
             spread = np.left_shift(floats, 16, out=floats)
         paint = spread.view(np.float32).reshape(-1, 2, count, 2 * across)[..., columns]
         share = np.clip(paint[-1], 0, 1, out=paint[-1])
-        below, result = _by_parity(image[:, top:bottom]), _by_parity(out[:, top:bottom])
+        rows = slice(top, bottom)
+        below, result = _by_parity(image[:, rows]), _by_parity(place(rows))
         under = None
         if base is not None:
             under = _by_parity(_enlarged(base, first, first + count, large)[..., columns])
@@ -61,6 +94,7 @@ def laid_on(raw: NDArray[Any], image: Picture, base: Picture | None, edge: int, 
                 cv2.accumulateProduct(moved[:count], share[row], painted)
                 cv2.add(painted, source, dst=painted)
         np.clip(paint[:channels], 0, 1, out=result)
+        yield rows
 
 
 def _by_parity(rows: Picture) -> Picture:
