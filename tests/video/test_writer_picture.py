@@ -205,7 +205,11 @@ def test_the_preset_reaches_the_encoder(tmp_path: Path, codec: str, option: str,
 
 
 def test_h264_is_encoded_quickly_unless_told_otherwise(tmp_path: Path) -> None:
-    assert encoding_for("h264", _info(tmp_path), None, "cpu").options["preset"] == "veryfast"
+    usual, told = (
+        encoding_for("h264", _info(tmp_path), None, "cpu", preset=name) for name in (None, "veryfast")
+    )
+    assert usual.options["preset"] == told.options["preset"] == "veryfast"
+    assert "me=dia" in usual.options["x264-params"] and "me=dia" not in told.options["x264-params"]
 
 
 @pytest.mark.parametrize(("codec", "preset"), [("h264", "lightning"), ("ffv1", "slow"), ("prores", "slow")])

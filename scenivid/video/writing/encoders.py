@@ -17,7 +17,7 @@ from scenivid.errors import ConfigError, OutputError
 from scenivid.lazy import torch
 from scenivid.video.color import bits, has_alpha
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.presets import preset_options
+from scenivid.video.writing.presets import PAINTED, preset_options
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,8 @@ def encoding_for(
         chosen = preset or table.preset
         if chosen is not None:
             options |= preset_options(encoder, chosen)
+        if preset is None and encoder == "libx264":
+            options["x264-params"] += f":{PAINTED}"
         if quality is not None:
             options["crf"] = f"{quality:g}"
         if codec == "prores":

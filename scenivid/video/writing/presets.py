@@ -16,6 +16,9 @@ PRESETS = (
     "veryslow",
 )
 """From quick and large to slow and small."""
+PAINTED = "me=dia:partitions=i8x8,i4x4"
+"""What x264 needn't try on painted pictures, beside its preset veryfast: it takes a fifth less time, for the
+same size and 0 to 0.2 dB less."""
 _SVT_AV1 = (12, 11, 10, 9, 8, 6, 5, 4, 2)
 _VPX = (8, 7, 6, 5, 4, 3, 2, 1, 0)
 _AOM = (8, 8, 7, 7, 6, 5, 4, 3, 2)

@@ -40,7 +40,7 @@ class WriterSettings:
     device: str = "cpu"
     """'cuda' or 'cuda:N' encodes with NVENC where it can."""
     preset: str | None = None
-    """How hard the encoder tries, by x264's names; None for the codec's default (veryfast for H.264)."""
+    """How hard the encoder tries, by x264's names; None for the codec's own (H.264: veryfast, `PAINTED`)."""
     pixel_format: str | None = None
     """What is stored, by FFmpeg's name (yuv420p10, yuv422p, …); None for what players can show."""
     stream: str | None = None
