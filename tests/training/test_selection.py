@@ -83,11 +83,28 @@ def test_calibration_puts_the_threshold_above_nearly_all_mismatched_pairs() -> N
     assert half.threshold == pytest.approx(0.7, abs=0.01)
 
 
-def test_at_most_the_best_share_passes_where_agreements_tie() -> None:
-    matched = torch.tensor([0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9])
-    settings = SelectionSettings(false_accept=0.05, best_share=0.7)
-    found = calibration_of(matched, torch.zeros(10), settings)
-    assert found.matched_kept == pytest.approx(0.2)
+@pytest.mark.parametrize(
+    "matched",
+    [
+        [0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9],
+        [0.9] + 9 * [1.0],  # pairs of networks that hardly differ
+        [i / 10 for i in range(10)],
+    ],
+)
+def test_the_best_share_passes_where_agreements_tie(matched: list[float]) -> None:
+    settings = SelectionSettings(false_accept=0.05, min_classes=1, best_share=0.7)
+    found = calibration_of(torch.tensor(matched), torch.zeros(10), settings)
+    assert found.matched_kept == pytest.approx(0.7)
+    lots = [(i + 0.5) / 100 for i in range(100)]
+    scores = [Score(agreement, 1) for agreement in torch.tensor(matched).tolist()]
+    kept = [passes(score, found, settings, lot) for score in scores for lot in lots]
+    assert sum(kept) / len(kept) == pytest.approx(0.7, abs=0.01)
+
+
+def test_false_matches_can_ask_for_more_than_the_best_share_does() -> None:
+    settings = SelectionSettings(false_accept=0.0, best_share=0.7)
+    found = calibration_of(torch.tensor(5 * [0.5] + 5 * [0.9]), torch.full((10,), 0.8), settings)
+    assert (found.threshold, found.tied_kept, found.matched_kept) == (pytest.approx(0.8), 1.0, 0.5)
 
 
 def test_matched_pairs_are_kept_and_mismatched_ones_dropped() -> None:

@@ -27,7 +27,8 @@ class SelectionSettings:
     min_classes: int = 2
     """Classes that must be in both images, each on at least 2 % of the area."""
     best_share: float = 1.0
-    """Largest share of the calibration pairs that passes: below 1 the threshold rises to drop the worst."""
+    """Largest share of the calibration pairs that passes: below 1 the threshold rises to drop the worst.
+    Among pairs that agree equally well, lots are drawn."""
     calibration_pairs: int = 192
 
     def __post_init__(self) -> None:
@@ -58,9 +59,11 @@ class Calibration:
     separation: float
     """Probability that a matched pair agrees better than a mismatched one (area under the ROC curve)."""
     matched_kept: float
-    """Share of the matched calibration pairs above the threshold."""
+    """Share of the matched calibration pairs that passes."""
     mismatched_kept: float
     pairs: int
+    tied_kept: float = 1.0
+    """Share that passes of the pairs that agree exactly as the threshold asks, see `best_share`."""
 
 
 def score_labels(first: Tensor, second: Tensor) -> Score:
@@ -118,9 +121,11 @@ def calibrate(
 
 def calibration_of(matched: Tensor, mismatched: Tensor, settings: SelectionSettings) -> Calibration:
     """The threshold from agreements [N] of matched and [M] of mismatched pairs."""
-    threshold = float(mismatched.quantile(1 - settings.false_accept))
+    threshold, tied_kept = float(mismatched.quantile(1 - settings.false_accept)), 1.0
     if settings.best_share < 1:
-        threshold = max(threshold, _best(matched, settings.best_share))
+        lowest, lot = _best(matched, settings.best_share)
+        if lowest >= threshold:
+            threshold, tied_kept = lowest, lot
     above = (matched[:, None] > mismatched[None]).double().mean()
     equal = (matched[:, None] == mismatched[None]).double().mean()
     return Calibration(
@@ -128,20 +133,30 @@ def calibration_of(matched: Tensor, mismatched: Tensor, settings: SelectionSetti
         matched_mean=float(matched.mean()),
         mismatched_mean=float(mismatched.mean()),
         separation=float(above + equal / 2),
-        matched_kept=float((matched >= threshold).double().mean()),
-        mismatched_kept=float((mismatched >= threshold).double().mean()),
+        matched_kept=_kept(matched, threshold, tied_kept),
+        mismatched_kept=_kept(mismatched, threshold, tied_kept),
         pairs=len(matched),
+        tied_kept=tied_kept,
     )
 
 
-def _best(agreements: Tensor, share: float) -> float:
-    """The lowest agreement that at most `share` reach; the highest of all where ties leave no other."""
+def _best(agreements: Tensor, share: float) -> tuple[float, float]:
+    """The lowest agreement among the best `share`, and the share of the pairs with it that belong there."""
     values, counts = torch.unique(agreements, return_counts=True)
     reach = counts.flip(0).cumsum(0).flip(0) / len(agreements)
-    few = values[reach <= share]
-    return float(few[0] if len(few) else values[-1])
+    last = int((reach >= share).sum()) - 1
+    above = float(reach[last + 1]) if last + 1 < len(values) else 0.0
+    return float(values[last]), (share - above) / (float(reach[last]) - above)
 
 
-def passes(score: Score, calibration: Calibration, settings: SelectionSettings) -> bool:
-    """Whether a pair is kept."""
-    return score.agreement >= calibration.threshold and score.classes >= settings.min_classes
+def _kept(agreements: Tensor, threshold: float, tied_kept: float) -> float:
+    above, tied = agreements > threshold, agreements == threshold
+    return float(above.double().mean() + tied_kept * tied.double().mean())
+
+
+def passes(score: Score, calibration: Calibration, settings: SelectionSettings, lot: float = 0.0) -> bool:
+    """Whether a pair is kept; `lot` in [0, 1) decides for one that agrees exactly as the threshold asks."""
+    reaches = score.agreement > calibration.threshold or (
+        score.agreement == calibration.threshold and lot < calibration.tied_kept
+    )
+    return reaches and score.classes >= settings.min_classes

@@ -33,7 +33,7 @@ from scenivid.training.data.segmenters import Segmenter, open_segmenter
 from scenivid.training.data.segmenters import weights_of as segmenter_weights
 from scenivid.training.data.selection import Calibration, calibrate, passes, score_pairs
 from scenivid.training.log import grid, save_png
-from scenivid.training.loop import Progress, Stateful, train
+from scenivid.training.loop import Progress, Stateful, generator, train
 from scenivid.training.plan import Needed, ask_for, look_for, name_missing, naming_packages
 from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
 from scenivid.training.recipe import RunSettings
@@ -174,9 +174,11 @@ class PairsProgram:
         real, anime = (side.cpu() for side in self.source.pairs(first, count))
         rows = [self._row(first + i) for i in range(count)]
         if self.segmenter is not None and self.calibration is not None:
-            for row, score in zip(rows, score_pairs(self.segmenter, real, anime), strict=True):
+            scores = score_pairs(self.segmenter, real, anime)
+            for number, (row, score) in enumerate(zip(rows, scores, strict=True), first):
                 row["agreement"], row["classes"] = round(score.agreement, 5), score.classes
-                row["kept"] = passes(score, self.calibration, self.recipe.selection)
+                lot = float(torch.rand((), generator=generator(self.recipe.run.seed, 8, number)))
+                row["kept"] = passes(score, self.calibration, self.recipe.selection, lot)
         for i, row in enumerate(rows):
             row["kept"] = bool(row["kept"]) and not blank(anime[i])
             if row["kept"] or self.recipe.save_dropped:
