@@ -15,8 +15,6 @@ from scenivid.training.painting_critic import PaintingCritic
 
 WIDTH = 64
 """Channels of each head."""
-LEFT_OUT = "\nwithout the discriminator on frozen features, whose memory isn't estimated"
-"""What a dry run says about it."""
 EXAMPLES = 32
 """Real images from which the scale of each channel is taken."""
 
@@ -37,6 +35,12 @@ class FeatureCritic(nn.Module):
         self.side = side
         with torch.no_grad():
             self.heads = PaintingCritic(self._maps(examples), WIDTH)
+
+    @classmethod
+    def unlearnt(cls, size: int, side: int) -> FeatureCritic:
+        """One that has seen no images of `size` px and has no weights of use, for `memory_estimate`."""
+        eye = EfficientNetLite0().requires_grad_(False).eval()
+        return cls(eye, torch.empty(EXAMPLES, 3, size, size), side)
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
         """What the heads learn from; images in [0, 1], no gradient reaches them."""

@@ -19,7 +19,7 @@ def peak_bytes(run: Callable[[], object]) -> int:
     `run` must make all its tensors itself, networks and optimisers included, and must not ask for a value
     (`float(tensor)`). Workspaces of kernels and what an allocator wastes are left out.
     """
-    with warnings.catch_warnings(), FakeTensorMode(), _Living() as living:
+    with warnings.catch_warnings(), _Fakes(), _Living() as living:
         warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copy.deepcopy asks
         run()
         peak: int = living.peak
@@ -31,6 +31,15 @@ def estimate(parts: Mapping[str, nn.Module], peak: int) -> str:
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     lines = [f"{name}: {count:,} parameters" for name, count in counts.items()]
     return "\n".join([*lines, f"memory: about {peak / 1e9:.2f} GB at the peak of a step"])
+
+
+class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
+    """Tensors refer to their mode, so `copy.deepcopy` of one would copy it: its weak references, freed a
+    second time, spoil the heap, and its tensors don't go with the others.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Fakes:
+        return self
 
 
 class _Living(TorchDispatchMode):

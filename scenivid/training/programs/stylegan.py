@@ -26,7 +26,7 @@ from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet, Stream
-from scenivid.training.feature_critic import EXAMPLES, LEFT_OUT, FeatureCritic
+from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
 from scenivid.training.memory_estimate import estimate, peak_bytes
@@ -166,7 +166,6 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
         parts = {"generator": Generator(params), "discriminator": Discriminator(params)}
     return estimate(parts, peak_bytes(lambda: _rehearse(params, gan))) + (
         f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
-        + (LEFT_OUT if gan.features else "")
     )
 
 
@@ -184,7 +183,8 @@ def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
 def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
     """One step with all that it keeps in memory, regularisers included, for `memory_estimate.peak_bytes`."""
     real = torch.empty(settings.batch, 3, params.size, params.size)
-    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")))
+    critic = FeatureCritic.unlearnt(params.size, settings.features_side) if settings.features else None
+    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")), critic)
     for _ in range(2):
         gan.discriminator_step(real, 0)
         gan.generator_step(0)

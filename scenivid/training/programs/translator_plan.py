@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from scenivid.training.feature_critic import LEFT_OUT
+from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.memory_estimate import estimate, peak_bytes
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
@@ -29,15 +29,16 @@ def describe(recipe: Recipe) -> str:
     return estimate(parts, peak_bytes(lambda: rehearse(recipe))) + (
         f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
         f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
-        + (LEFT_OUT if recipe.weights.features else "")
     )
 
 
 def rehearse(recipe: Recipe) -> None:
     """Two steps with all that they keep in memory, for `memory_estimate.peak_bytes`."""
     parts = build(replace(recipe, start=None), supervised=recipe.pairs is not None)
+    if recipe.weights.features:
+        parts["critic"] = FeatureCritic.unlearnt(recipe.augment.size, recipe.features_side)
     images = [torch.empty(recipe.batch, 3, recipe.augment.size, recipe.augment.size) for _ in range(6)]
-    networks = Networks(parts["g"], *map(parts.get, ("d", "d_pair", "heads", "heads_pair")))
+    networks = Networks(parts["g"], *map(parts.get, ("d", "d_pair", "heads", "heads_pair", "critic")))
     kept = copy.deepcopy(parts["g"]) if recipe.ema else None
     optimizers = [torch.optim.Adam(part.parameters(), recipe.learning_rate) for part in parts.values()]
     motion = (
