@@ -227,16 +227,19 @@ def _shrunk(
     half = (size[0] // 2, size[1] // 2)
     luma = colour.to_values(_resized(source.luma[0], size), light)
     whole = source.luma.shape[1:] == size
-    chroma = np.empty((2, *(half if whole else size)), np.float32)
-    for plane, out in zip(source.chroma[0], chroma, strict=True):
-        colour.to_values(_resized(plane, out.shape), tint, out)
+
+    def tints(size: tuple[int, int]) -> colour.Plane:
+        values = np.empty((2, *size), np.float32)
+        for plane, out in zip(source.chroma[0], values, strict=True):
+            colour.to_values(_resized(plane, size), tint, out)
+        return values
+
+    chroma = tints(half if whole else size)
     rgb = colour.to_rgb(luma, chroma, own, clamped=True)
     if matrix != own:
         planes = as_planes(rgb, matrix)
-    elif whole:
-        planes = Planes(luma, chroma)
     else:
-        planes = Planes(luma, np.stack([_resized(plane, half) for plane in chroma]))
+        planes = Planes(luma, chroma if whole else tints(half))
     return rgb, planes, luma
 
 
