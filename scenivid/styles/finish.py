@@ -13,8 +13,10 @@ pixels within r, three quarters of the enlargement, around each,
 
     out ← clamp(out + 0.8·(out − (least + most) / 2), least, most)
 
-Cost on the CPU: some 30 passes over the small plane, a dozen of them filters, and ten at full size, six of
-them on bytes, all linear in pixels: about as much as decoding.
+g is found for each 2×2 pixels of p.
+
+Cost on the CPU: some ten passes over the small plane, twenty over half of it each way, and ten at full size,
+six of them on bytes, all linear in pixels: about as much as decoding.
 """
 
 from __future__ import annotations
