@@ -76,10 +76,10 @@ LOOKS = {
         shadow=(0.010, -0.030), light=(0.003, 0.010), glow=0.0,
     ),
     "gouache": Look(
-        brush=14.0, fine=5.5, keep=0.45, melt=0.07, passes=3, steps=4.5, cel=1.0, dabs=0.8,
-        line=1.2, faint=0.12, full=0.45, ink=0.0, sky=0.6,
-        lift=0.6, air=0.1, contrast=1.0, chroma=1.2, vivid=0.5, limit=0.20, hues=0.35,
-        shadow=(-0.006, -0.030), light=(0.008, 0.050), glow=0.0,
+        brush=10.0, fine=3.4, keep=0.7, melt=0.09, passes=4, steps=4.0, cel=1.0, dabs=1.0,
+        line=1.2, faint=0.12, full=0.45, ink=0.0, sky=0.9,
+        lift=0.7, air=0.16, contrast=1.3, chroma=1.45, vivid=0.8, limit=0.24, hues=0.7,
+        shadow=(0.0, -0.060), light=(0.014, 0.075), glow=0.0,
     ),
 }  # fmt: skip
 
