@@ -24,7 +24,11 @@ def style_of_run(path: Path, name: str, held: Mapping[str, Any]) -> tuple[nn.Mod
     recipe, state = held["recipe"], held["state"]
     program = recipe.get("program")
     if program not in ("translator", "lite"):
-        raise CheckpointError(f"{path} is a checkpoint of `scenivid train {program}`: it holds no style")
+        how = "`scenivid train pairs` and `train translator` make one with the stylegan2.pt beside it"
+        raise CheckpointError(
+            f"{path} is a checkpoint of `scenivid train {program}`: it holds no style"
+            + (f"; {how}" if program in ("stylegan", "finetune") else "")
+        )
     kind = recipe.get("generator", "lite")
     params = recipe["network"] if program == "lite" else recipe[kind]
     network = architectures()[kind](params)
