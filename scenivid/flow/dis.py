@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 Grey = NDArray[np.uint8]
 _SMALLEST = 32
 """Pixels: below this side DIS has no pyramid level left to search on."""
-_APART = 4
-"""Pixels between patches: 3, as preset 'medium' has it, takes a third more time and finds little else."""
 
 
 class Dis:
@@ -32,7 +30,6 @@ class Dis:
         """`rough`: preset 'fast', for a fifth of the time."""
         preset = cv2.DISOPTICAL_FLOW_PRESET_FAST if rough else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
         self._search: Any = cv2.DISOpticalFlow.create(preset)
-        self._search.setPatchStride(_APART)
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Flow from `first` to `second`, [N, 3, H, W] in [0, 1]: [N, 2, H, W] float32, same device."""
