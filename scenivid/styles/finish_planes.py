@@ -98,7 +98,7 @@ class GuideStats:
         """`guide`: float32 in [0, 1], [h, w]."""
         self.guide = guide
         half, square = _halves(guide, guide)
-        self.mean = _mean3(half)
+        self.mean = _mean(half)
         self.variance = _variance(square, self.mean)
 
 
@@ -200,9 +200,9 @@ def _fit_plane(painted: Plane, stats: GuideStats) -> tuple[Plane, Plane]:
 def _gain(painted: Plane, stats: GuideStats) -> Plane:
     """The painting's contrast over the source's, where it follows; for each 2×2 pixels."""
     half, square, product = _halves(painted, painted, stats.guide)
-    level = _mean3(half)
+    level = _mean(half)
     spread = _variance(square, level)
-    slope = _mean3(product)
+    slope = _mean(product)
     work = cv2.multiply(level, stats.mean)
     together = cv2.subtract(slope, work, dst=level)
     np.add(stats.variance, np.float32(NOISE), out=work)
@@ -236,7 +236,7 @@ def _halves(plane: Plane, *factors: Plane) -> list[Plane]:
 
 def _variance(square: Plane, mean: Plane) -> Plane:
     """From the means of squares of 2×2 pixels, and those of windows."""
-    variance = _mean3(square)
+    variance = _mean(square)
     variance -= mean * mean
     return np.maximum(variance, 0, out=variance)
 
@@ -252,7 +252,7 @@ def _crispen(plane: Plane, within: int) -> None:
 
 
 def _steep_plane(image: Plane, share: float) -> Plane:
-    steep = _mean3(image)
+    steep = _mean(image, 3)
     cv2.addWeighted(image, 1 + share, steep, -share, 0, dst=steep)
     least, most = _range(image)
     return cv2.min(cv2.max(steep, least, dst=steep), most, dst=steep)
@@ -264,5 +264,5 @@ def _range(image: Plane) -> tuple[Plane, Plane]:
     return cv2.erode(image, square, borderType=edge), cv2.dilate(image, square, borderType=edge)
 
 
-def _mean3(plane: Plane) -> Plane:
-    return cv2.blur(plane, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE)
+def _mean(plane: Plane, side: int = WINDOW) -> Plane:
+    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE)
