@@ -60,17 +60,17 @@ def _steepness(image: Tensor) -> Tensor:
 def _means(image: Tensor, side: int) -> Tensor:
     """Means of side × side squares; what doesn't fill one is left out. Two matrix products: on CPUs several
     times as fast, there and back, as pooling."""
-    rows, columns = (_pool(length, side).to(image) for length in image.shape[-2:])
+    rows, columns = (_pool(length, side, image.dtype, image.device) for length in image.shape[-2:])
     return rows.T @ image @ columns
 
 
 @lru_cache
-def _pool(length: int, side: int) -> Tensor:
-    """[length, length // side]: column i takes the mean of `side` entries."""
+def _pool(length: int, side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[length, length // side]: column i takes the mean of `side` entries. Kept on the device: no copies."""
     count = length // side
     pool = torch.zeros(length, count)
     pool[: count * side] = torch.eye(count).repeat_interleave(side, 0) / side
-    return pool
+    return pool.to(device, dtype)
 
 
 def inner(image: Tensor) -> Tensor:

@@ -71,6 +71,7 @@ class PairStore:
         strength: float = 1.0,
         every: int = 1,
         teacher: Teacher | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Open the folder that belongs to these settings, or begin it.
 
@@ -78,6 +79,7 @@ class PairStore:
             strength: what the painter paints at.
             every: 2 paints every second view, and so on; 1 paints all of them.
             teacher: paints in the painter's place, at full strength.
+            device: where it is painted.
 
         Raises:
             DataError: no usable photographs.
@@ -86,7 +88,7 @@ class PairStore:
         self.entries = scan(photos, smallest=64)
         self.look, self.settings, self.seed, self.strength = look_named(style), settings, seed, strength
         names = [entry.name for entry in self.entries]
-        self.teacher = teacher
+        self.teacher, self.device = teacher, device
         painter = repr(self.look) if teacher is None else teacher.key
         key = json.dumps([style, strength, painter, asdict(settings), seed, names, every])
         self.folder = cache / f"{style}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
@@ -108,11 +110,14 @@ class PairStore:
             return
         jobs = self.jobs[CHUNK * number : CHUNK * (number + 1)]
         sources = _views(self.entries, jobs, self.settings, self.seed)
-        if self.teacher is None:
-            painting = paint(to_float(sources), self.look, self.strength)
-        else:
-            painting = self.teacher.paint(to_float(sources))
-        chunk = torch.cat([sources, to_pixels(painting.flat), to_pixels(painting.line)], 1)
+        seen = to_float(sources.to(self.device))
+        # The painter takes variances as differences of means: TensorFloat-32 would leave little of them.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            if self.teacher is None:
+                painting = paint(seen, self.look, self.strength)
+            else:
+                painting = self.teacher.paint(seen)
+        chunk = torch.cat([sources, *(to_pixels(part).cpu() for part in (painting.flat, painting.line))], 1)
         with whole(path) as part, part.open("wb") as file:
             np.save(file, chunk[..., BORDER:-BORDER, BORDER:-BORDER].contiguous().numpy())
         logger.info("painted %d of %d views", CHUNK * number + len(jobs), len(self.jobs))

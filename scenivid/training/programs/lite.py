@@ -61,9 +61,10 @@ def open_stores(recipe: Recipe, out: Path) -> list[PairStore]:
     """
     cache = recipe.cache or out / "pairs"
     teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
+    photos, seed, device = recipe.photos, recipe.run.seed, resolve_device("auto")
     # The same eighth of the views for every lower strength: beside each other they show the dial.
     return [
-        PairStore(recipe.photos, recipe.style, recipe.pairs, recipe.run.seed, cache, strength, every, teacher)
+        PairStore(photos, recipe.style, recipe.pairs, seed, cache, strength, every, teacher, device)
         for strength, every in ((1.0, 1), *((strength, 8) for strength in recipe.strengths))
     ]
 
