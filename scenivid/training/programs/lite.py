@@ -27,7 +27,7 @@ from scenivid.ink import inked
 from scenivid.nets.checkpoint import save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.pixels import to_float
-from scenivid.training.data.samples import Stream
+from scenivid.training.data.samples import EndlessSet, Stream
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful, train, update_ema
 from scenivid.training.losses.adversarial import curriculum
@@ -127,7 +127,6 @@ class LiteProgram:
         self.levels = self._painted_pairs()
         self.device = self.world.device
         self.mixed = Mixed(self.device, recipe.precision)
-        self.stream = self._open_stream()
         torch.manual_seed(recipe.run.seed)
         self.net = Lite(recipe.network)
         if recipe.start is not None:
@@ -142,6 +141,7 @@ class LiteProgram:
         self.judges: Judges | None = None
         if recipe.weights.perceptual or recipe.weights.adversarial:
             self.judges = Judges(recipe, self.mixed, self.world)
+        self.stream = self._open_stream()
         self.contrast: PaintingContrast | None = None
         if recipe.weights.hdce or recipe.weights.style_nce:
             wanted = [name for name in ("hdce", "style_nce") if getattr(recipe.weights, name)]
@@ -155,20 +155,24 @@ class LiteProgram:
             parts |= judging.state() if judging is not None else {}
         return parts
 
-    def batch(self, index: int) -> tuple[Tensor, Tensor]:
-        """Crops of step `index` on the device: photographs [N, 3, C, C], paintings [N, 3 or 4, C, C]."""
+    def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Crops of step `index` on the device: photographs [N, 3, C, C], the painter's versions of them
+        [N, 3 or 4, C, C], and for a discriminator real paintings [N, 3, C, C]."""
         if self.recipe.begin_with is not None and index % _REFRESH == 0:
             self._look_for_more()
-        crops = self.stream.batch(index)["crop"]
+        drawn = self.stream.batch(index)
+        crops = drawn["crop"]
         source, target = (crops[side].to(self.device, non_blocking=True) for side in ("source", "target"))
-        return source.contiguous(memory_format=torch.channels_last), to_float(target[:, : self.net.channels])
+        real = to_float(drawn["painting"].to(self.device, non_blocking=True)) if "painting" in drawn else None
+        source = source.contiguous(memory_format=torch.channels_last)
+        return source, to_float(target[:, : self.net.channels]), real
 
     def step(self, index: int) -> Mapping[str, Tensor | float]:
         """One optimiser step; reports every loss, unweighted."""
         recipe = self.recipe
         rate = recipe.learning_rate * warmup_then_cosine(index, recipe.run.steps, recipe.warmup, floor=0.01)
         set_learning_rate(self.optimizer, rate)
-        source, target = self.batch(index)
+        source, target, real = self.batch(index)
         seen, motion = self._moved(source, index)
         strength = self.levels.strength(index)
         with self.mixed.cast():
@@ -177,7 +181,9 @@ class LiteProgram:
         if motion is not None:
             losses["temporal"] = steadiness(output[recipe.batch :], output[: recipe.moved], motion)
         if self.judges is not None:
-            losses |= self.judges.losses(output[: recipe.batch], target, index, strength)
+            losses |= self.judges.losses(
+                output[: recipe.batch], target, real if strength == 1 else None, index
+            )
         contrasted = self.contrast if strength == 1 else None
         if contrasted is not None:
             losses |= self._contrasted(contrasted, features, output[: recipe.batch], target, index)
@@ -213,8 +219,12 @@ class LiteProgram:
     def _open_stream(self) -> Stream:
         recipe, world = self.recipe, self.world
         joint = recipe.batch * world.size
-        crops = Crops(self.levels, recipe.degrade, recipe.crop, joint, recipe.run.seed)
-        return Stream({"crop": crops}, recipe.batch, recipe.workers, rank=world.rank, world=world.size)
+        sets: dict[str, EndlessSet] = {
+            "crop": Crops(self.levels, recipe.degrade, recipe.crop, joint, recipe.run.seed)
+        }
+        if self.judges is not None and self.judges.paintings is not None:
+            sets["painting"] = self.judges.paintings
+        return Stream(sets, recipe.batch, recipe.workers, rank=world.rank, world=world.size)
 
     def _look_for_more(self) -> None:
         """Take in what has been painted meanwhile; workers, which have a copy of the list, begin anew."""

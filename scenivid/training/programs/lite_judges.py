@@ -29,13 +29,15 @@ class Judges:
         self.recipe, self.mixed, self.world = recipe, mixed, world
         self.ink = look_named(recipe.style).ink
         self.eye = load_efficientnet(world.device).to(memory_format=torch.channels_last)
+        self.paintings: MemorySet | None = None
         self.critic: PaintingCritic | None = None
         if recipe.weights.adversarial:
             low, high = recipe.painting_zoom
             self.paintings = MemorySet(
                 scan(recipe.paintings), Augment(recipe.crop, low, high), recipe.run.seed
             )
-            self.critic = PaintingCritic(self._look(self._painted(0, 16)), recipe.critic)
+            examples = to_float(torch.stack([self.paintings[i] for i in range(16)])).to(world.device)
+            self.critic = PaintingCritic(self._look(_framed(examples)), recipe.critic)
             self.critic.to(world.device)
             self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
 
@@ -45,18 +47,19 @@ class Judges:
             return {}
         return {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
 
-    def losses(self, output: Tensor, target: Tensor, index: int, strength: float) -> dict[str, Tensor]:
-        """The result beside its own painting and, at full strength, among real paintings.
+    def losses(self, output: Tensor, target: Tensor, real: Tensor | None, index: int) -> dict[str, Tensor]:
+        """The result beside its own painting and among real paintings.
 
         The discriminator takes its step on the way.
 
         Args:
             output: result, [N, 3 or 4, H, W]; its gradient is that of the losses.
             target: the painter's version of the same.
+            real: paintings, [N, 3, C, C] in [0, 1]; none = the discriminator isn't asked.
             index: of the training step.
         """
         recipe, losses = self.recipe, {}
-        judged = self.critic is not None and index >= recipe.adversarial_from and strength == 1
+        judged = self.critic is not None and index >= recipe.adversarial_from and real is not None
         count = len(output) if judged else recipe.perceptual_crops
         found = self._look(inner(inked(output[:count], self.ink)))
         if recipe.weights.perceptual:
@@ -68,11 +71,10 @@ class Judges:
                 for a, b in zip(found, wanted, strict=True)
             ]
             losses["perceptual"] = torch.stack(terms).mean()
-        if self.critic is not None and judged:
+        if self.critic is not None and real is not None and judged:
             with torch.no_grad():
-                number = index * self.world.size + self.world.rank
-                real = self._look(self._painted(number * recipe.batch, recipe.batch))
-            loss = self.critic.loss(found, real)
+                seen = self._look(_framed(real))
+            loss = self.critic.loss(found, seen)
             self.critic_optimizer.zero_grad(set_to_none=True)
             self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
             self.mixed.step(self.critic_optimizer, joined=self.world.average_gradients)
@@ -83,7 +85,7 @@ class Judges:
         with self.mixed.cast():
             return self.eye.forward_features(images)
 
-    def _painted(self, first: int, count: int) -> Tensor:
-        """Crops `first` … of the paintings, [count, 3, C, C] in [0, 1]."""
-        crops = to_float(torch.stack([self.paintings[first + i] for i in range(count)]))
-        return inner(crops).to(self.world.device, memory_format=torch.channels_last)
+
+def _framed(crops: Tensor) -> Tensor:
+    """Crops of paintings as results are seen: [N, 3, C, C] without their margin."""
+    return inner(crops).contiguous(memory_format=torch.channels_last)
