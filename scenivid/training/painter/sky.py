@@ -51,7 +51,7 @@ def _overcast(flat: Tensor, scene: Scene, near_sky: Tensor, busy: Tensor, zone: 
     """Grey, bright and calm: large tones are drawn apart, the bright ones warm, the dark ones lavender."""
     k = scene.k
     light = near_sky[:, :1]
-    grey = rise(scene.calm[:, :1], 0.5, 0.68) * (1 - rise(chroma(scene.calm), 0.03, 0.06))
+    grey = rise(scene.calm[:, :1], 0.66, 0.82) * (1 - rise(chroma(scene.calm), 0.03, 0.06))
     grey = spread(grey, 1 - rise(busy, 0.025, 0.06), k) * (1 - zone)
     around = gaussian(torch.cat([grey, grey * light], 1), 16.0 * k)
     swell = gaussian(light, 2.5 * k) - around[:, 1:] / (around[:, :1] + 1e-3)
