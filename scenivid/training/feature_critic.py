@@ -38,7 +38,7 @@ class FeatureCritic(nn.Module):
 
     @classmethod
     def unlearnt(cls, size: int, side: int) -> FeatureCritic:
-        """One that has seen no images of `size` px and has no weights of use, for `memory_estimate`."""
+        """One that has seen no images of `size` px and has no weights of use, for `planning.memory`."""
         eye = EfficientNetLite0().requires_grad_(False).eval()
         return cls(eye, torch.empty(EXAMPLES, 3, size, size), side)
 

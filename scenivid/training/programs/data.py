@@ -21,7 +21,7 @@ from scenivid import locks
 from scenivid.errors import Cancelled, ConfigError, DataError, InputError, OutputError
 from scenivid.training.interrupt import stop_requests
 from scenivid.training.loop import Progress
-from scenivid.training.plan import Needed, ask_for, name_missing
+from scenivid.training.planning.missing import Needed, ask_for, name_missing
 from scenivid.training.prepare.judge import Rules
 from scenivid.training.prepare.maker import Maker
 from scenivid.training.prepare.report import PAGE, write_report

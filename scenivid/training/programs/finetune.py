@@ -38,7 +38,7 @@ from scenivid.training.losses.semantic import (
     image_direction,
     patch_contrast,
 )
-from scenivid.training.plan import Needed, ask_for, look_for, name_missing
+from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save

@@ -9,15 +9,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from scenivid.devices import resolve_device
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.data.images import scan
 from scenivid.training.losses.lite import inner
-from scenivid.training.memory_estimate import estimate, peak_bytes
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.teacher import Teacher
-from scenivid.training.plan import look_for
+from scenivid.training.planning.memory import estimate, peak_bytes
+from scenivid.training.planning.missing import look_for
 from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.speed import Mixed
 
@@ -44,12 +45,13 @@ def plan(recipe: Recipe) -> None:
         look_for("paintings", partial(scan, recipe.paintings), recipe.paintings)
     with torch.device("meta"):
         net = Lite(recipe.network)
-    logger.info("%s", estimate({"lite": net}, peak_bytes(lambda: _rehearse(recipe))))
+    peak = peak_bytes(lambda: _rehearse(recipe), resolve_device("auto"))
+    logger.info("%s", estimate({"lite": net}, peak))
     logger.info("%d steps of %d crops of %d px", recipe.run.steps, recipe.batch + recipe.moved, recipe.crop)
 
 
 def _rehearse(recipe: Recipe) -> None:
-    """Two steps with all that they keep in memory, for `memory_estimate.peak_bytes`."""
+    """Two steps with all that they keep in memory, for `memory.peak_bytes`."""
     net = Lite(recipe.network).train()
     kept = copy.deepcopy(net)
     eye = EfficientNetLite0() if recipe.weights.perceptual or recipe.weights.adversarial else None

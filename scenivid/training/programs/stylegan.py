@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from scenivid.devices import resolve_device
 from scenivid.nets.stylegan2 import (
     Generator,
     StyleGAN2Params,
@@ -29,8 +30,8 @@ from scenivid.training.data.samples import ImageSet, Stream
 from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
-from scenivid.training.memory_estimate import estimate, peak_bytes
-from scenivid.training.plan import look_for
+from scenivid.training.planning.memory import estimate, peak_bytes
+from scenivid.training.planning.missing import look_for
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import Realism, RealismSettings
@@ -164,7 +165,7 @@ def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
     """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
     with torch.device("meta"):
         parts = {"generator": Generator(params), "discriminator": Discriminator(params)}
-    return estimate(parts, peak_bytes(lambda: _rehearse(params, gan))) + (
+    return estimate(parts, peak_bytes(lambda: _rehearse(params, gan), resolve_device("auto"))) + (
         f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
     )
 
@@ -181,7 +182,7 @@ def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
 
 
 def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
-    """One step with all that it keeps in memory, regularisers included, for `memory_estimate.peak_bytes`."""
+    """One step with all that it keeps in memory, regularisers included, for `memory.peak_bytes`."""
     real = torch.empty(settings.batch, 3, params.size, params.size)
     critic = FeatureCritic.unlearnt(params.size, settings.features_side) if settings.features else None
     gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")), critic)

@@ -36,7 +36,7 @@ from scenivid.training.loop import (
     update_ema,
 )
 from scenivid.training.losses.temporal import draw_motion
-from scenivid.training.plan import Needed, ask_for, look_for, name_missing
+from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
 from scenivid.training.schedule import constant_then_linear, set_learning_rate

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import torch
 
+from scenivid.devices import resolve_device
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
-from scenivid.training.memory_estimate import estimate, peak_bytes
+from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
 from scenivid.training.speed import Mixed
 from scenivid.training.translation import (
@@ -26,14 +27,14 @@ def describe(recipe: Recipe) -> str:
     with torch.device("meta"):
         parts = build(replace(recipe, start=None), supervised=recipe.pairs is not None)
     joint = recipe.batch * recipe.accumulate
-    return estimate(parts, peak_bytes(lambda: rehearse(recipe))) + (
+    return estimate(parts, peak_bytes(lambda: rehearse(recipe), resolve_device(recipe.device))) + (
         f"\n{recipe.run.steps:,} steps of {joint} images a process at {recipe.augment.size} px, "
         f"{recipe.run.steps * joint:,} images in all; supervised: {'yes' if recipe.pairs else 'no'}"
     )
 
 
 def rehearse(recipe: Recipe) -> None:
-    """Two steps with all that they keep in memory, for `memory_estimate.peak_bytes`."""
+    """Two steps with all that they keep in memory, for `memory.peak_bytes`."""
     parts = build(replace(recipe, start=None), supervised=recipe.pairs is not None)
     if recipe.weights.features:
         parts["critic"] = FeatureCritic.unlearnt(recipe.augment.size, recipe.features_side)

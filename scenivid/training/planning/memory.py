@@ -7,19 +7,27 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from scenivid.training.planning.convolutions import WHILE_IT_RUNS
 
-def peak_bytes(run: Callable[[], object]) -> int:
+
+def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     """The most bytes of tensors alive at once while `run` runs, on tensors that have sizes but no data.
 
-    `run` must make all its tensors itself, networks and optimisers included, and must not ask for a value
-    (`float(tensor)`). Workspaces of kernels and what an allocator wastes are left out.
+    `run` must make all its tensors itself, networks and optimisers included, on the CPU, and must not ask for
+    a value (`float(tensor)`).
+
+    Args:
+        device: where the training is going to be. The copies that a convolution of the CPU makes are counted;
+            workspaces of a GPU's kernels, and what an allocator wastes, are left out.
     """
-    with warnings.catch_warnings(), _Fakes(), _Living() as living:
+    by_onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings(), _Fakes(), _Living(by_onednn) as living:
         warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copy.deepcopy asks
         run()
         peak: int = living.peak
@@ -43,17 +51,22 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
 
 
 class _Living(TorchDispatchMode):
-    """Counts the bytes of storages that are made under it, until they are freed."""
+    """Counts the bytes of storages that are made under it, until they are freed, and those that a
+    convolution of the CPU makes for itself.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, by_onednn: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = self._now = 0
         self._sizes: dict[int, int] = {}
+        self._inside = WHILE_IT_RUNS if by_onednn else {}
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         output = function(*args, **(kwargs or {}))
+        if function in self._inside:
+            self.peak = max(self.peak, self._now + self._inside[function](args, output))
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor):
                 self._count(leaf)
