@@ -49,6 +49,24 @@ def test_a_fast_source_waits_for_a_slow_consumer() -> None:
         assert taken < 20
 
 
+def test_no_more_parts_are_worked_on_at_once_than_asked_for() -> None:
+    begun: list[int] = []
+    most = 0
+
+    def work(part: int) -> int:
+        nonlocal most
+        begun.append(part)
+        most = max(most, len(begun))
+        threading.Event().wait(0.002)
+        begun.pop()
+        return part
+
+    stages = [_Step(work), _Step(work, workers=3), _Step(work)]
+    with running(range(30), stages, Stopwatch(), at_once=2) as results:
+        assert list(results) == list(range(30))
+    assert most == 2
+
+
 @pytest.mark.parametrize("serial", [False, True])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_comes_after_the_results_before_it_and_joins_all(serial: bool, workers: int) -> None:

@@ -202,7 +202,10 @@ class Chain:
     def running(self, parts: Iterable[Frame | Batch], watch: Stopwatch) -> Iterator[Iterator[Frame | Batch]]:
         """Send parts through the stages; see `stages.running`. Their `source` is then the finished clip."""
         if self.kind is Frame:
-            with stages.running(parts, self.stages, watch, serial=self.serial, depth=self.depth) as results:
+            at_once = cores.available() + 1  # with one for each core, a stage that waits would leave it idle
+            with stages.running(
+                parts, self.stages, watch, serial=self.serial, depth=self.depth, at_once=at_once
+            ) as results:
                 yield results
             return
         from scenivid.engine.lanes import tensors as tensor_lane

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from scenivid.ahead import ReadAhead
@@ -84,6 +85,7 @@ def running(
     serial: bool = False,
     depth: int = DEPTH,
     wrap: Wrap | None = None,
+    at_once: int | None = None,
 ) -> Iterator[Iterator[Any]]:
     """Send `parts` through all stages; yields the results, in order.
 
@@ -95,12 +97,17 @@ def running(
         depth: parts that may wait between two stages.
         serial: no threads: each result is made when it is asked for.
         wrap: called once for each stage, before it runs.
+        at_once: parts that are worked on at a time, by whichever stages; None for no limit. Threads that take
+            turns on a core drive each other's planes out of its cache.
     """
+    turns = contextlib.nullcontext() if serial or at_once is None else threading.Semaphore(at_once)
     ahead: list[ReadAhead[Any]] = []
     results: Iterator[Any] = iter(parts)
     try:
         for stage in stages:
-            through = _through(results, stage, watch, wrap, 1 if serial else stage.workers)
+            work = stage if wrap is None else wrap(stage)
+            timed = _timed(work, stage.name, watch, turns)
+            through = _through(results, timed, 1 if serial else stage.workers)
             if serial:
                 results = through
                 continue
@@ -116,17 +123,21 @@ def running(
             _close(results)
 
 
-def _through(
-    parts: Iterator[Any], stage: Stage, watch: Stopwatch, wrap: Wrap | None, workers: int
-) -> Generator[Any, None, None]:
-    work = stage if wrap is None else wrap(stage)
+def _timed(
+    work: Callable[[Any], Any], name: str, watch: Stopwatch, turns: AbstractContextManager[Any]
+) -> Callable[[Any], Any]:
+    """A stage's work, timed, once it is its turn."""
 
     def timed(part: Any) -> Any:
-        with watch.stage(stage.name):
+        with turns, watch.stage(name):
             return work(part)
 
+    return timed
+
+
+def _through(parts: Iterator[Any], work: Callable[[Any], Any], workers: int) -> Generator[Any, None, None]:
     try:
-        yield from map(timed, parts) if workers == 1 else _side_by_side(timed, parts, workers)
+        yield from map(work, parts) if workers == 1 else _side_by_side(work, parts, workers)
     finally:
         _close(parts)
 
