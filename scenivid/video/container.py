@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
@@ -42,6 +42,7 @@ def open_container(
     pipe: IO[bytes] | None = None,
     max_pixels: int | None = None,
     pictures_rate: Fraction | None = None,
+    known: bool = False,
 ) -> InputContainer:
     """Open `path` for reading: the file of exactly this name, and nothing that it refers to.
 
@@ -50,6 +51,8 @@ def open_container(
         pipe: read instead, where `path` is a pipe; not closed with the container.
         max_pixels: larger pictures are not decoded to learn what they are.
         pictures_rate: frames a second of pictures one after the other, which carry no times.
+        known: what its pictures look like has been found out. Of an MP4, FFmpeg then decodes none on opening,
+            which takes a sixteenth of a second at 3840×2160, and gives the same packets.
 
     Raises:
         InputError: missing, not permitted, or no container that holds its own media.
@@ -58,6 +61,8 @@ def open_container(
     if pictures_rate is not None:
         options["framerate"] = f"{pictures_rate.numerator}/{pictures_rate.denominator}"
     limits = {} if max_pixels is None else decoder_limits(max_pixels)
+    if known and pipe is None and _is_mp4(path):
+        limits["skip_frame"] = "all"
     try:
         return av.open(
             pipe or address(path),
@@ -74,7 +79,7 @@ def open_container(
         raise InputError(f"{path}: {_why_not_opened(path)}") from exc
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_pipe(path: Path) -> Iterator[IO[bytes]]:
     """The pipe `path`, once somebody writes into it.
 
@@ -182,6 +187,12 @@ def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> V
             f"{path}: none of its {packets} packets gives a frame; it may be damaged or incomplete"
         )
     raise InputError(f"{path}: its video stream holds no frames")
+
+
+def _is_mp4(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+    return False
 
 
 def _why_not_opened(path: Path) -> str:

@@ -15,6 +15,7 @@ import torch
 from conftest import Shelf
 from make_clips import CORNERS, FRAMES, Made, index_of, level
 
+from scenivid.video.container import open_container
 from scenivid.video.open import open_video, probe
 
 
@@ -241,3 +242,16 @@ def test_a_moving_png_is_a_video_whatever_its_name(tmp_path: Path) -> None:
     with open_video(made.path.rename(tmp_path / "moving.png")) as reader:
         assert reader.frames == FRAMES
         assert reader.info.container == "apng"
+
+
+@pytest.mark.parametrize("make", [make_clips.b_frames, make_clips.edit_list, make_clips.many_tracks])
+def test_an_mp4_that_is_known_gives_the_same_packets_though_nothing_is_decoded_on_opening(
+    shelf: Shelf, make: Callable[[Path], Made]
+) -> None:
+    path = shelf.take(make, ".mp4").path
+    found = []
+    for known in (False, True):
+        with open_container(path, known=known) as container:
+            assert (container.streams.video[0].codec_context.pix_fmt is None) == known
+            found.append([(p.pts, p.dts, p.duration, p.is_keyframe, bytes(p)) for p in container.demux()])
+    assert found[0] == found[1]

@@ -190,7 +190,7 @@ def test_sound_that_can_not_be_read_on_ends_early_with_a_note(
             raise FFmpegError(5, "Input/output error")
 
     opened = tracks.open_container
-    monkeypatch.setattr(tracks, "open_container", lambda path: Broken(opened(path)))
+    monkeypatch.setattr(tracks, "open_container", lambda path, known: Broken(opened(path)))
     notes = copy(made.path, tmp_path / "out.mp4")
     assert any("in.mp4: sound and subtitles end early" in note for note in notes)
     assert len(read(tmp_path / "out.mp4")) == make_clips.FRAMES

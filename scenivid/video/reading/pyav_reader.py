@@ -136,8 +136,10 @@ def _matched(
     known = set(timeline.pts)
     seek = len(timeline.keys_before(first)) > 1 and not timeline.clock.breaks
     index = window.start if seek else 0
-    with open_container(info.path) as container:
+    with open_container(info.path, known=True) as container:
         stream = _stream(container, info, how)
+        if len(window) == 1:
+            stream.thread_type = "SLICE"  # frame threads would decode those after it too
         if seek:
             decoded = _decoded_from(container, stream, info, timeline, first)
         else:

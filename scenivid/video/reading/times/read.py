@@ -29,10 +29,10 @@ def read_timeline(path: Path, stream_index: int, head: VideoFrame, rate_hz: Frac
     Raises:
         InputError: the data can't be read.
     """
-    with open_container(path) as container:
+    with open_container(path, known=True) as container:
         clock = clock_of(container, stream_index)
     structure = structure_of(path)
-    with open_container(path) as container:
+    with open_container(path, known=True) as container:
         stream = container.streams[stream_index]
         assert isinstance(stream, VideoStream)
         timeline = None

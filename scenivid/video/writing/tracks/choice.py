@@ -129,7 +129,7 @@ def _route(stream: Stream, first: Packet[Any] | None, container: Container) -> T
 def _first_packets(path: Path) -> dict[int, Packet[Any]]:
     """The first packet of each audio track by index, as far as it comes early."""
     found: dict[int, Packet[Any]] = {}
-    with open_container(path) as source, contextlib.suppress(FFmpegError, OSError):
+    with open_container(path, known=True) as source, contextlib.suppress(FFmpegError, OSError):
         wanted = source.streams.audio
         for packet in itertools.islice(source.demux(wanted) if wanted else (), _EARLY):
             if packet.size:

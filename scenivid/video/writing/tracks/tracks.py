@@ -55,7 +55,7 @@ class Tracks:
                 f"{info.path} can't be read twice: sound, subtitles and metadata are left out"
             )
             return
-        self._source = open_container(info.path)
+        self._source = open_container(info.path, known=True)
         try:
             if may_restart(self._source):
                 with open_container(info.path) as again:
