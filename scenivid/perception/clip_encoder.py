@@ -88,6 +88,12 @@ def load_clip(
     return ClipEncoder(network.requires_grad_(False).eval().to(device))
 
 
+def unlearnt_clip() -> ClipEncoder:
+    """One on the CPU whose weights are of no use: for sizes and memory."""
+    network = open_clip.CLIP(**open_clip.get_model_config(MODEL))
+    return ClipEncoder(network.requires_grad_(False).eval())
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     """OpenAI publishes TorchScript; others keep the same weights as a state dict."""
     try:

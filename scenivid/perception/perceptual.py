@@ -5,15 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import CheckpointError, DependencyError
-from scenivid.perception.efficientnet import load_efficientnet
-from scenivid.perception.vgg import load_vgg19
+from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
+from scenivid.perception.vgg import Vgg19, load_vgg19
 from scenivid.weights.catalogue import ALEXNET, VGG16
 from scenivid.weights.published import load_published
 from scenivid.weights.torch_file import read_state
@@ -22,11 +22,12 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 """(image, reference), both [N, 3, H, W] float RGB in [0, 1], to a scalar averaged over the batch."""
 PairDistance = Callable[[Tensor, Tensor], Tensor]
 """The same, but one number a pair, [N]."""
+DistanceName = Literal["vgg19", "lpips", "efficientnet"]
 _BACKBONES = {"alex": ALEXNET, "vgg": VGG16}
 
 
 def open_distance(
-    name: Literal["vgg19", "lpips", "efficientnet"],
+    name: DistanceName,
     device: torch.device | str = "cpu",
     weights: Path | None = None,
 ) -> Distance:
@@ -40,10 +41,18 @@ def open_distance(
         lpips = load_lpips("vgg", device, weights)
         return lambda x, y: lpips(x, y).mean()
     if name == "vgg19":
-        vgg = load_vgg19(device, weights)
-        return lambda x, y: F.mse_loss(vgg.forward_features(x)[-1], vgg.forward_features(y)[-1])
-    network = load_efficientnet(device, weights)
-    return lambda x, y: unit_distance(network.forward_features(x)[1:4], network.forward_features(y)[1:4])
+        return _of_vgg(load_vgg19(device, weights))
+    return _of_efficientnet(load_efficientnet(device, weights))
+
+
+def unlearnt_distance(name: DistanceName) -> Distance:
+    """One on the CPU whose weights are of no use: for sizes and memory."""
+    if name == "lpips":
+        network = _lpips("vgg").eval().requires_grad_(False)
+        return lambda x, y: network(x, y, normalize=True).mean()
+    if name == "vgg19":
+        return _of_vgg(Vgg19().requires_grad_(False).eval())
+    return _of_efficientnet(EfficientNetLite0().requires_grad_(False).eval())
 
 
 def load_lpips(
@@ -62,16 +71,8 @@ def load_lpips(
         DependencyError: the lpips package is missing.
         CheckpointError: the backbone's weights can't be had, or are another network's.
     """
-    try:
-        import lpips
-    except ImportError as exc:
-        raise DependencyError("LPIPS needs the lpips package: pip install 'scenivid[eval]'") from exc
-    published = _BACKBONES[backbone]
+    network, published = _lpips(backbone), _BACKBONES[backbone]
     path, stored = load_published(published, read_state, download, weights)
-    with warnings.catch_warnings():  # the package calls torchvision by a deprecated name
-        warnings.simplefilter("ignore")
-        # The linear layers come with the package; the backbone is built bare and filled below.
-        network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
     names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
     missing = [theirs for theirs in names.values() if theirs not in stored]
     try:
@@ -102,3 +103,22 @@ def unit_distance(maps: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor
         for a, b in zip(maps, reference, strict=True)
     ]
     return torch.stack(terms).sum()
+
+
+def _of_vgg(vgg: Vgg19) -> Distance:
+    return lambda x, y: F.mse_loss(vgg.forward_features(x)[-1], vgg.forward_features(y)[-1])
+
+
+def _of_efficientnet(network: EfficientNetLite0) -> Distance:
+    return lambda x, y: unit_distance(network.forward_features(x)[1:4], network.forward_features(y)[1:4])
+
+
+def _lpips(backbone: Literal["alex", "vgg"]) -> Any:
+    """The package's network: its linear layers come with it, the backbone is bare."""
+    try:
+        import lpips
+    except ImportError as exc:
+        raise DependencyError("LPIPS needs the lpips package: pip install 'scenivid[eval]'") from exc
+    with warnings.catch_warnings():  # the package calls torchvision by a deprecated name
+        warnings.simplefilter("ignore")
+        return lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)

@@ -103,6 +103,17 @@ def open_encoder(
     raise ConfigError(f"no semantic encoder named {name!r}; choose efficientnet, clip or vgg19")
 
 
+def unlearnt_encoder(name: EncoderName) -> SemanticEncoder:
+    """One on the CPU whose weights are of no use: for sizes and memory."""
+    if name == "efficientnet":
+        return EfficientNetEncoder(EfficientNetLite0().requires_grad_(False).eval())
+    if name == "vgg19":
+        return VggEncoder(Vgg19().requires_grad_(False).eval())
+    from scenivid.perception.clip_encoder import unlearnt_clip
+
+    return unlearnt_clip()
+
+
 def _enlarge(x: Tensor, shortest: int) -> Tensor:
     height, width = x.shape[-2:]
     scale = shortest / min(height, width)

@@ -16,9 +16,10 @@ from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.log import read_log
-from scenivid.training.programs import finetune as program_finetune
-from scenivid.training.programs.finetune import Constraints, Recipe, run, semantic_losses
+from scenivid.training.programs.finetune import Recipe, run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.stylegan import constraints
+from scenivid.training.stylegan.constraints import Constraints, Judges, semantic_losses
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
@@ -112,7 +113,7 @@ def test_lpips_is_taken_where_it_is_asked_for_and_its_absence_is_said_first(
         opened.append(name)
         return lambda y, x: 0.25 + 0 * y.mean()
 
-    monkeypatch.setattr(program_finetune, "open_distance", lpips)
+    monkeypatch.setattr(constraints, "open_distance", lpips)
     vgg.touch()
     run(replace(asked, run=replace(asked.run, steps=1)), tmp_path / "out")
     assert opened == ["lpips"]
@@ -122,8 +123,8 @@ def test_lpips_is_taken_where_it_is_asked_for_and_its_absence_is_said_first(
 def test_losses_are_weighted_and_equal_images_have_none_but_the_contrast() -> None:
     x, boxes = torch.rand(2, 3, 8, 8), torch.zeros(2, 4)
     settings = Constraints(encoder="efficientnet", semantic=2.0, embedding=0.5, perceptual=3.0, patch=0.25)
-    distance = Encoder().distance
-    same = semantic_losses(Encoder(), settings, x, x, boxes, None, distance)
+    judges = Judges(Encoder(), Encoder().distance)
+    same = semantic_losses(judges, settings, x, x, boxes, None)
     assert set(same) == {"embedding", "perceptual", "patch"}
     assert float(same["embedding"]) == pytest.approx(0, abs=1e-6) and float(same["perceptual"]) == 0
     keys = Encoder().patch_embeddings(x, boxes).numpy()
@@ -131,7 +132,7 @@ def test_losses_are_weighted_and_equal_images_have_none_but_the_contrast() -> No
     nce = np.mean([np.log(np.exp(m[i]).sum()) - m[i, i] for m in logits for i in range(2)])
     assert float(same["patch"]) == pytest.approx(0.25 * nce, rel=1e-4)
     settings = replace(settings, directional=1.0)
-    other = semantic_losses(Encoder(), settings, x, 1 - x, boxes, torch.tensor([1.0, 0.0, 0.0]), distance)
+    other = semantic_losses(judges, settings, x, 1 - x, boxes, torch.tensor([1.0, 0.0, 0.0]))
     assert float(other["perceptual"]) == pytest.approx(6 * float((x - (1 - x)).abs().mean()), rel=1e-5)
     assert float(other["embedding"]) > 0 and 0 <= float(other["directional"]) <= 4
 
@@ -141,7 +142,8 @@ def test_no_gradient_reaches_the_source_s_image() -> None:
     y = torch.rand(2, 3, 8, 8, requires_grad=True)
     direction = torch.tensor([1.0, 0.0, 0.0])
     settings = Constraints(directional=1.0)
-    losses = semantic_losses(Encoder(), settings, x, y, torch.zeros(2, 4), direction, Encoder().distance)
+    judges = Judges(Encoder(), Encoder().distance)
+    losses = semantic_losses(judges, settings, x, y, torch.zeros(2, 4), direction)
     assert set(losses) == {"directional", "embedding", "perceptual", "patch"}
     torch.stack(list(losses.values())).sum().backward()
     assert x.grad is None and y.grad is not None and float(y.grad.abs().sum()) > 0
@@ -162,7 +164,7 @@ def test_a_run_trains_the_fine_blocks_and_keeps_the_mapping(
 def test_a_stopped_and_continued_run_ends_with_the_same_weights(
     source: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program_finetune, "open_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(constraints, "open_encoder", lambda *_: Encoder())
     whole = read_checkpoint(run(toy_recipe(source, paintings), tmp_path / "whole"))
     run(toy_recipe(source, paintings, "run.steps=1"), tmp_path / "parts")
     parts = read_checkpoint(run(toy_recipe(source, paintings), tmp_path / "parts"))

@@ -16,14 +16,19 @@ from torch import nn
 
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
+from scenivid.perception import perceptual, semantic
 from scenivid.perception.efficientnet import EfficientNetLite0
+from scenivid.training.data import segmenters
+from scenivid.training.data.augment import Augment
 from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.planning import gan
 from scenivid.training.planning.memory import peak_bytes
-from scenivid.training.programs import stylegan, translator, translator_plan
+from scenivid.training.programs import finetune, stylegan, translator, translator_plan
 from scenivid.training.programs.translator_recipe import Recipe, open_sets
 from scenivid.training.recipe import load_recipe
 from scenivid.training.speed import Precision
 from scenivid.training.stylegan.gan import Gan, GanSettings
+from scenivid.training.stylegan.realism import RealismSettings
 from scenivid.training.world import World
 from tests.training.allocated import measured
 
@@ -31,7 +36,7 @@ pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 
 
-def unlearnt(device: torch.device) -> EfficientNetLite0:
+def unlearnt(device: torch.device, weights: Path | None = None) -> EfficientNetLite0:
     return EfficientNetLite0().requires_grad_(False).eval().to(device)
 
 
@@ -65,12 +70,14 @@ def test_copies_of_networks_go_with_what_they_are_copies_of() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(("size", "features"), [(32, 0.0), (64, 0.0), (96, 0.0), (32, 1.0), (64, 1.0)])
+@pytest.mark.parametrize(("size", "features"), [(32, 0.0), (64, 0.0), (96, 0.0), (32, 1.0)])
 def test_a_translator_s_step_takes_what_was_estimated(
     data: Path, size: int, features: float, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translator, "load_efficientnet", unlearnt)  # reading them takes more than a toy step
-    settings = [f"weights.features={features}", "features_side=80"]
+    for module in (translator, perceptual):  # reading weights takes more than a toy step
+        monkeypatch.setattr(module, "load_efficientnet", unlearnt)
+    settings = [f"weights.features={features}", "features_side=80", f"weights.perceptual={features}"]
+    settings += ["perceptual=efficientnet"]
     settings += [f"{name}={data / name}" for name in ("photos", "paintings", "pairs")]
     settings += [f"augment.size={size}", f"precision={precision}", "batch=2", "workers=0", "device=cpu"]
     settings += [
@@ -104,10 +111,42 @@ def test_a_stylegan_s_step_takes_what_was_estimated(
 
     def run() -> None:
         critic = FeatureCritic.unlearnt(size, 80) if features else None
-        gan = Gan(Generator(params), Discriminator(params), settings, 0, World(CPU), critic)
+        trained = Gan(Generator(params), Discriminator(params), settings, 0, World(CPU), critic)
         for _ in range(2):
-            gan.discriminator_step(torch.rand(batch, 3, size, size) * 2 - 1, 0)
-            gan.generator_step(0)
+            trained.discriminator_step(torch.rand(batch, 3, size, size) * 2 - 1, 0)
+            trained.generator_step(0)
 
-    estimated = peak_bytes(lambda: stylegan._rehearse(params, settings), CPU)
+    estimated = peak_bytes(lambda: gan.rehearse(params, settings, RealismSettings(every=0)), CPU)
     assert estimated == pytest.approx(measured(run), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("size", "features", "precision", "realism", "directional"),
+    [(32, 1, "bf16", 1, 1), (64, 0, "fp32", 0, 0)],
+)
+def test_a_fine_tuning_takes_what_was_estimated(
+    data: Path, size: int, features: int, precision: str, realism: int, directional: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module in (stylegan, semantic, segmenters):
+        monkeypatch.setattr(module, "load_efficientnet", unlearnt)
+    settings = ["gan.batch=4", "gan.trained_blocks=2", "gan.frozen_d_layers=1", "workers=0"]
+    settings += ["gan.augment=diffaugment", f"constraints.directional={directional}"]
+    settings += [f"images={data / 'paintings'}", f"gan.features={features}", "gan.features_side=80"]
+    settings += [f"gan.precision={precision}", f"realism.every={realism}", "realism.images=64"]
+    settings += ["constraints.encoder=efficientnet", "constraints.perceptual_network=encoder"]
+    settings += ["constraints.direction_images=16"]
+    recipe = load_recipe(finetune.Recipe, None, settings)
+    params = StyleGAN2Params(size, 1 / 16, 64, 2)
+
+    def run() -> None:
+        images = stylegan.open_images(recipe.images, Augment(size, 1.0, 1.0), 0, False)
+        program = finetune.FinetuneProgram(
+            recipe, Generator(params), Discriminator(params), images, World(CPU)
+        )
+        program.step(0)
+        program.step(1)
+        program.samples()
+
+    estimated = peak_bytes(lambda: gan.rehearse(params, recipe.gan, recipe.realism, recipe.constraints), CPU)
+    assert estimated == pytest.approx(measured(run), rel=0.1)

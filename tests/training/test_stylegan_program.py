@@ -190,7 +190,7 @@ def test_the_distance_is_small_for_like_and_large_for_unlike_images() -> None:
 
     real = torch.rand(24, 3, 32, 32) * 0.3
     settings = RealismSettings(every=1, images=24, side=64)
-    realism = Realism(real, load_efficientnet(), settings)
+    realism = Realism([real], load_efficientnet(), settings)
     like = torch.rand(24, 3, 32, 32) * 0.3
     unlike = torch.linspace(0, 1, 32).expand(24, 3, 32, 32)
     near = realism.distance(lambda first, count: like[first : first + count])

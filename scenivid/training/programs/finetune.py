@@ -1,15 +1,13 @@
 """`scenivid train finetune`: the source StyleGAN2 carried over to anime scenes under semantic constraints.
 
-L_G = L_GAN + λ_g·(D_CLIP + λ_l·LPIPS) + λ_p·PatchNCE, between what the frozen source and the fine-tuned
-generator make of the same w and noise. Scenimefy section 3.1; FreezeG and FreezeD keep the layout. D_CLIP is
-the cosine distance of CLIP's embeddings. A directional loss and other networks are options of ours.
+L_G = L_GAN + what `stylegan.constraints` adds. Scenimefy section 3.1; FreezeG and FreezeD keep the layout.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,9 +19,8 @@ from torch import Tensor
 from scenivid.errors import ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator
 from scenivid.nets.stylegan2_discriminator import Discriminator, load_discriminator
-from scenivid.perception.perceptual import Distance, open_distance
-from scenivid.perception.semantic import EncoderName, SemanticEncoder, open_encoder
-from scenivid.pixels import from_signed, to_float, to_signed
+from scenivid.perception.semantic import SemanticEncoder
+from scenivid.pixels import to_float, to_signed
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet
@@ -31,68 +28,21 @@ from scenivid.training.data.segmenters import open_segmenter
 from scenivid.training.data.selection import score_pairs
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful, generator
-from scenivid.training.losses.semantic import (
-    directional_loss,
-    draw_boxes,
-    embedding_distance,
-    image_direction,
-    patch_contrast,
-)
+from scenivid.training.losses.semantic import image_direction
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.stylegan.constraints import Constraints, Held, open_judges
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import RealismSettings
 from scenivid.training.world import World, open_world
 from scenivid.weights.catalogue import CLIP, VGG16, VGG19
 
 logger = logging.getLogger(__name__)
+_AT_ONCE = 8
+"""Pairs that are looked at together."""
 _PUBLISHED = {"clip": CLIP, "vgg19": VGG19}
 """What each encoder is, where its weights come from others."""
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """Weights of the semantic losses; the paper doesn't give its own. All 0 = plain fine-tuning."""
-
-    encoder: EncoderName = "clip"
-    weights: Path | None = None
-    """The encoder's file, where it can't be downloaded."""
-    semantic: float = 1.0
-    """λ_g: multiplies the three below."""
-    directional: float = 0.0
-    """All pairs change in one direction, from the source domain to the target domain. Not in the paper."""
-    embedding: float = 1.0
-    """The global embeddings of a pair stay close: D_CLIP."""
-    perceptual: float = 0.5
-    """λ_l: perceptual distance of a pair."""
-    perceptual_network: Literal["lpips", "encoder"] = "lpips"
-    """LPIPS on VGG16, as in the paper; or what the encoder has of the kind, which needs no other weights."""
-    lpips_weights: Path | None = None
-    """Torchvision's file of VGG16, where it can't be downloaded."""
-    patch: float = 0.5
-    """λ_p: PatchNCE between the same places of a pair."""
-    patches: int = 16
-    """Places an image."""
-    source_text: str | None = None
-    """Description of the source, for CLIP: the direction goes from one description to the other; none = from
-    images to images."""
-    target_text: str | None = None
-    direction_images: int = 256
-    """Images of each domain that the direction is taken from, without texts."""
-
-    def __post_init__(self) -> None:
-        if (self.source_text is None) != (self.target_text is None):
-            raise ConfigError("constraints: give both source_text and target_text, or neither")
-        if self.source_text is not None and self.encoder != "clip":
-            raise ConfigError(f"constraints: {self.encoder} has no texts; use the encoder clip")
-        if self.patches < 2 or self.direction_images < 1:
-            raise ConfigError("constraints: patches must be at least 2, direction_images 1")
-
-    @property
-    def active(self) -> bool:
-        """Whether any of them counts."""
-        return self.patch > 0 or self.semantic * max(self.directional, self.embedding, self.perceptual) > 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +90,8 @@ def run(
         params = StyleGAN2Params() if held is None else held.params
         if held is not None:
             load_discriminator(recipe.source, params)
-        plan(recipe, Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip), params)
+        augment = Augment(params.size, recipe.zoom_min, recipe.zoom_max, recipe.flip)
+        plan(recipe, augment, params, recipe.constraints)
         name_missing(weights_of(recipe))
         return out / NETWORKS
     ask_for(weights_of(recipe))
@@ -160,7 +111,7 @@ def weights_of(recipe: Recipe) -> list[Needed]:
     found: list[Needed] = []
     if settings.active and settings.encoder in _PUBLISHED:
         found.append((_PUBLISHED[settings.encoder], settings.weights))
-    if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
+    if settings.wants_lpips:
         found.append((VGG16, settings.lpips_weights))
     return found
 
@@ -181,7 +132,7 @@ class FinetuneProgram:
         critic = open_critic(images, recipe.gan, world)
         self.gan = Gan(copy.deepcopy(source), d, recipe.gan, recipe.run.seed, world, critic)
         self.stream = open_stream(images, recipe.gan.batch, recipe.workers, world)
-        self.constraint = self._open_constraint() if recipe.constraints.active else None
+        self.held = self._hold() if recipe.constraints.active else None
         self.realism = open_realism(images, recipe.realism, world)
         self.segmenter = open_segmenter("clusters", self.device) if self.realism is not None else None
 
@@ -197,16 +148,11 @@ class FinetuneProgram:
         real = to_signed(to_float(self.stream.batch(index)["image"].to(self.device, non_blocking=True)))
         losses = self.gan.discriminator_step(real, index)
 
-        def constrain(images: Tensor, w: Tensor, noise: Sequence[Tensor]) -> dict[str, Tensor]:
-            if self.constraint is None:
-                return {}
-            with torch.no_grad():
-                partner = self.source(w, noise)
+        extra = None
+        if self.held is not None:
             rng = generator(self.recipe.run.seed, 7, index, device=self.device)
-            boxes = draw_boxes(self.recipe.constraints.patches, rng)
-            return self.constraint(from_signed(partner), from_signed(images), boxes)
-
-        return logged | self.gan.joint(losses | self.gan.generator_step(index, constrain))
+            extra = partial(self.held.losses, rng=rng)
+        return logged | self.gan.joint(losses | self.gan.generator_step(index, extra))
 
     def samples(self) -> Tensor:
         """Rows of the source's images above the fine-tuned generator's of the same w; a row of real ones."""
@@ -223,18 +169,18 @@ class FinetuneProgram:
         distance = self.realism.distance(lambda first, count: sample(self.gan.ema, seed, first, count))
         # The two generators share the mapping and the stored noise, so samples of one number are a pair.
         count = min(64, self.recipe.realism.images)
-        pair = [sample(net, seed, 0, count, 0.7) for net in (self.source, self.gan.ema)]
-        scores = score_pairs(self.segmenter, pair[0], pair[1])
+        scores = []
+        for first in range(0, count, _AT_ONCE):
+            some = min(_AT_ONCE, count - first)
+            x, y = (sample(net, seed, first, some, 0.7) for net in (self.source, self.gan.ema))
+            scores += score_pairs(self.segmenter, x, y)
         return {"fd_effnet": distance, "agreement": sum(score.agreement for score in scores) / len(scores)}
 
-    def _open_constraint(self) -> Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]:
+    def _hold(self) -> Held:
         settings = self.recipe.constraints
-        encoder = open_encoder(settings.encoder, self.device, settings.weights)
-        direction = self._direction(encoder) if settings.semantic * settings.directional else None
-        distance: Distance = encoder.distance
-        if settings.perceptual_network == "lpips" and settings.semantic * settings.perceptual:
-            distance = open_distance("lpips", self.device, settings.lpips_weights)
-        return lambda x, y, boxes: semantic_losses(encoder, settings, x, y, boxes, direction, distance)
+        judges = open_judges(settings, self.device)
+        direction = self._direction(judges.encoder) if settings.semantic * settings.directional else None
+        return Held(self.source, judges, settings, direction)
 
     def _direction(self, encoder: SemanticEncoder) -> Tensor:
         """From the source domain to the target's: by texts where they are given, else by images of both."""
@@ -251,35 +197,3 @@ class FinetuneProgram:
             to_float(torch.stack([self.images[i + j] for j in range(16)])).to(self.device) for i in starts
         )
         return image_direction(encoder, drawn, target)
-
-
-def semantic_losses(
-    encoder: SemanticEncoder,
-    settings: Constraints,
-    x: Tensor,
-    y: Tensor,
-    boxes: Tensor,
-    direction: Tensor | None,
-    distance: Distance,
-) -> dict[str, Tensor]:
-    """The weighted losses that are switched on, by name.
-
-    Args:
-        x: images of the source, [N, 3, H, W] in [0, 1]; no gradient reaches them.
-        y: images of the fine-tuned generator, in the same range.
-        boxes: [K, 4] places for PatchNCE.
-        direction: [D]; None leaves the directional loss out.
-        distance: the perceptual one.
-    """
-    losses: dict[str, Tensor] = {}
-    x = x.detach()
-    if direction is not None:
-        weight = settings.semantic * settings.directional
-        losses["directional"] = weight * directional_loss(encoder, x, y, direction)
-    if settings.semantic * settings.embedding:
-        losses["embedding"] = settings.semantic * settings.embedding * embedding_distance(encoder, x, y)
-    if settings.semantic * settings.perceptual:
-        losses["perceptual"] = settings.semantic * settings.perceptual * distance(y, x)
-    if settings.patch:
-        losses["patch"] = settings.patch * patch_contrast(encoder, x, y, boxes)
-    return losses

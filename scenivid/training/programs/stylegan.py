@@ -12,7 +12,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from scenivid.devices import resolve_device
 from scenivid.nets.stylegan2 import (
     Generator,
     StyleGAN2Params,
@@ -30,11 +29,12 @@ from scenivid.training.data.samples import ImageSet, Stream
 from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.log import grid
 from scenivid.training.loop import Progress, Stateful
-from scenivid.training.planning.memory import estimate, peak_bytes
+from scenivid.training.planning.gan import describe
 from scenivid.training.planning.missing import look_for
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.stylegan.constraints import Constraints
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
-from scenivid.training.stylegan.realism import Realism, RealismSettings
+from scenivid.training.stylegan.realism import CHUNK, Realism, RealismSettings
 from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
@@ -157,38 +157,22 @@ def open_realism(images: ImageSet | MemorySet, settings: RealismSettings, world:
     """FD-EffNet against crops of `images` that training doesn't draw; None where another process takes it."""
     if not settings.every or world.rank:
         return None
-    real = torch.stack([to_float(images[_FAR + i]) for i in range(settings.images)])
-    return Realism(real.to(world.device), load_efficientnet(world.device), settings)
+    numbers = torch.split(torch.arange(_FAR, _FAR + settings.images), CHUNK)
+    real = (torch.stack([to_float(images[int(i)]) for i in some]).to(world.device) for some in numbers)
+    return Realism(real, load_efficientnet(world.device), settings)
 
 
-def describe(params: StyleGAN2Params, gan: GanSettings, steps: int) -> str:
-    """Sizes, parameters, steps and an estimate of the memory a device needs; builds nothing of size."""
-    with torch.device("meta"):
-        parts = {"generator": Generator(params), "discriminator": Discriminator(params)}
-    return estimate(parts, peak_bytes(lambda: _rehearse(params, gan), resolve_device("auto"))) + (
-        f"\n{steps:,} steps of {gan.batch} images a process at {params.size} px"
-    )
-
-
-def plan(recipe: Any, augment: Augment, params: StyleGAN2Params) -> None:
-    """What a dry run of a recipe with `images`, `gan` and `run` tells: its data, sizes, steps and memory."""
+def plan(
+    recipe: Any, augment: Augment, params: StyleGAN2Params, constraints: Constraints | None = None
+) -> None:
+    """What a dry run of a recipe with `images`, `gan`, `realism` and `run` tells."""
     images = look_for(
         "images", lambda: open_images(recipe.images, augment, recipe.run.seed, False), recipe.images
     )
     if images is not None:
         images[0]
         logger.info("%d images in %s", len(images), recipe.images)
-    logger.info("%s", describe(params, recipe.gan, recipe.run.steps))
-
-
-def _rehearse(params: StyleGAN2Params, settings: GanSettings) -> None:
-    """One step with all that it keeps in memory, regularisers included, for `memory.peak_bytes`."""
-    real = torch.empty(settings.batch, 3, params.size, params.size)
-    critic = FeatureCritic.unlearnt(params.size, settings.features_side) if settings.features else None
-    gan = Gan(Generator(params), Discriminator(params), settings, 0, World(torch.device("cpu")), critic)
-    for _ in range(2):
-        gan.discriminator_step(real, 0)
-        gan.generator_step(0)
+    logger.info("%s", describe(params, recipe.gan, recipe.realism, recipe.run.steps, constraints))
 
 
 def _networks(recipe: Recipe) -> tuple[Generator, Discriminator]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from scenivid.devices import resolve_device
+from scenivid.perception.perceptual import unlearnt_distance
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.planning.memory import estimate, peak_bytes
@@ -48,6 +49,7 @@ def rehearse(recipe: Recipe) -> None:
     pair = (images[1], images[2]) if recipe.pairs else None
     batch = Batch(images[3], images[4], pair, motion, images[5] if motion else None, (0,), 0)
     weights, moment = recipe.weights, moment_of(recipe, 0)
+    perceptual = unlearnt_distance(recipe.perceptual) if weights.perceptual else None
     cast = Mixed(torch.device("cpu"), recipe.precision).cast()
     for _ in range(2):
         for optimizer in optimizers:
@@ -58,7 +60,7 @@ def rehearse(recipe: Recipe) -> None:
         if losses:
             torch.autograd.backward(list(losses.values()))
         with cast:
-            losses = generator_losses(networks, batch, made, weights, recipe.contrast, moment)
+            losses = generator_losses(networks, batch, made, weights, recipe.contrast, moment, perceptual)
         torch.autograd.backward(losses["g"])
         for optimizer in optimizers:
             optimizer.step()

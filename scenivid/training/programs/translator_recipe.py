@@ -15,6 +15,7 @@ from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.translator import Translator, TranslatorParams
+from scenivid.perception.perceptual import DistanceName
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.samples import ImageSet, PairSet, find_pairs
@@ -54,7 +55,7 @@ class Recipe:
     contrast: ContrastSettings = field(default_factory=ContrastSettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
     """Synthetic motion of the temporal loss."""
-    perceptual: Literal["vgg19", "lpips", "efficientnet"] = "vgg19"
+    perceptual: DistanceName = "vgg19"
     """Network of the perceptual loss, where its weight isn't 0."""
     perceptual_weights: Path | None = None
     """File of that network, where it can't be downloaded."""

@@ -38,6 +38,8 @@ from scenivid.training.world import World
 Net = TypeVar("Net", bound=nn.Module)
 NETWORKS = "stylegan2.pt"
 """What a run leaves in its folder besides the checkpoint: the networks in the published layout."""
+_AT_ONCE = 8
+"""Samples that are made together: what is looked at now and then shall not need more memory than a step."""
 Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
 """(images [N, 3, H, W] in [-1, 1], w [N, latents, D], noise) to weighted losses by name."""
 
@@ -326,8 +328,9 @@ def sample(g: Generator, seed: int, first: int, count: int, psi: float = 1.0) ->
     if psi != 1.0:
         mean = mean_style(g, rng=generator(seed, 6))
         w = mean + psi * (w - mean)
-    images: Tensor = g(w, g.fixed_noise())
-    return (images / 2 + 0.5).clamp(0, 1)
+    noise = g.fixed_noise()
+    parts: list[Tensor] = [g(some, noise) for some in torch.split(w, _AT_ONCE)]
+    return (torch.cat(parts) / 2 + 0.5).clamp(0, 1)
 
 
 def _adam(weights: list[nn.Parameter], rate: float, every: int, device: torch.device) -> torch.optim.Adam:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,8 @@ from scenivid.perception.distances import frechet_distance
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.recipe import harmless
 
-_CHUNK = 32
+CHUNK = 32
+"""Images that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class RealismSettings:
 def embed(images: Tensor, network: EfficientNetLite0, side: int) -> Tensor:
     """Pooled features [N, 1280] of images [N, 3, H, W] in [0, 1], in chunks."""
     parts = []
-    for chunk in torch.split(images, _CHUNK):
+    for chunk in torch.split(images, CHUNK):
         resized = F.interpolate(chunk.float(), size=(side, side), mode="bilinear", antialias=True)
         parts.append(network.pooled(resized))
     return torch.cat(parts)
@@ -47,17 +48,17 @@ class Realism:
     """FD-EffNet against one fixed set of real images.
 
     Args:
-        real: [N, 3, H, W] in [0, 1] on the network's device.
+        real: batches of `CHUNK` images, [N, 3, H, W] in [0, 1], on the network's device.
     """
 
-    def __init__(self, real: Tensor, network: EfficientNetLite0, settings: RealismSettings) -> None:
+    def __init__(self, real: Iterable[Tensor], network: EfficientNetLite0, settings: RealismSettings) -> None:
         self.network, self.settings = network, settings
-        self.real = embed(real, network, settings.side)
+        self.real = torch.cat([embed(batch, network, settings.side) for batch in real])
 
     def distance(self, make: Callable[[int, int], Tensor]) -> float:
         """Distance of `make(first, count)` images, [count, 3, H, W] in [0, 1], from the real ones."""
-        counts = range(0, len(self.real), _CHUNK)
+        counts = range(0, len(self.real), CHUNK)
         parts = [
-            embed(make(i, min(_CHUNK, len(self.real) - i)), self.network, self.settings.side) for i in counts
+            embed(make(i, min(CHUNK, len(self.real) - i)), self.network, self.settings.side) for i in counts
         ]
         return frechet_distance(torch.cat(parts), self.real)
