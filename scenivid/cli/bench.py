@@ -64,8 +64,7 @@ def command(
         rows.append((stage, *(cells.get(size, "") for size in sizes)))
     terminal.table(("stage alone, CPU ms a frame (copies of a float plane)", *sizes), rows)
     terminal.table(
-        ("whole run", "CPU ms a frame", "ms a megapixel", "times FFmpeg alone", "frames/s", "cores busy",
-         "start, CPU s", "peak MB"),
+        ("whole run", "CPU ms/frame", "ms/MP", "x FFmpeg", "frames/s", "cores", "start s", "peak MB"),
         [(one.size, f"{one.ms_per_frame:.0f}", f"{one.ms_per_frame / one.pixels * 1e6:.0f}",
           f"{one.ratio:.1f}",
           f"{one.frames_per_s:.1f}", f"{one.cores_busy:.2f}", f"{one.start_s:.1f}", f"{one.peak_mb:.0f}")
