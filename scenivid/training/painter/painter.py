@@ -45,12 +45,14 @@ def paint(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SH
             with that of the picture it comes from.
     """
     look, k = softened(look, strength), short_side / SHORT_SIDE
-    scene = look_at(rgb_to_oklab(rgb), k)
-    flat = _flatten(scene, look)
-    line = draw_lines(flat, scene, look) * (1 - 0.85 * _lettering(scene))
-    flat = _cel(_clumps(flat, scene, look), scene, look)
-    flat, soft = paint_sky(flat, scene, look.sky)
-    return Painting(grade(flat, look, k), line * (1 - 0.85 * soft))
+    # Variances are taken as differences of means: TensorFloat-32 would leave little of them.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        scene = look_at(rgb_to_oklab(rgb), k)
+        flat = _flatten(scene, look)
+        line = draw_lines(flat, scene, look) * (1 - 0.85 * _lettering(scene))
+        flat = _cel(_clumps(flat, scene, look), scene, look)
+        flat, soft = paint_sky(flat, scene, look.sky)
+        return Painting(grade(flat, look, k), line * (1 - 0.85 * soft))
 
 
 def paint_composed(rgb: Tensor, look: Look, strength: float = 1.0, short_side: float = SHORT_SIDE) -> Tensor:

@@ -111,12 +111,10 @@ class PairStore:
         jobs = self.jobs[CHUNK * number : CHUNK * (number + 1)]
         sources = _views(self.entries, jobs, self.settings, self.seed)
         seen = to_float(sources.to(self.device))
-        # The painter takes variances as differences of means: TensorFloat-32 would leave little of them.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            if self.teacher is None:
-                painting = paint(seen, self.look, self.strength)
-            else:
-                painting = self.teacher.paint(seen)
+        if self.teacher is None:
+            painting = paint(seen, self.look, self.strength)
+        else:
+            painting = self.teacher.paint(seen)
         chunk = torch.cat([sources, *(to_pixels(part).cpu() for part in (painting.flat, painting.line))], 1)
         with whole(path) as part, part.open("wb") as file:
             np.save(file, chunk[..., BORDER:-BORDER, BORDER:-BORDER].contiguous().numpy())
