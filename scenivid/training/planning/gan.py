@@ -57,10 +57,10 @@ def rehearse(
         directed = constraints.semantic * constraints.directional > 0
         held = Held(source, judges, constraints, towards if directed else None)
         extra = partial(held.losses, rng=torch.Generator(cpu))
-    watchers = (
-        0 if not realism.every else 1 if constraints is None else 2
-    )  # realism's, and the pairs' segmenter
-    watching = [EfficientNetLite0().requires_grad_(False).eval() for _ in range(watchers)]
+    watchers = 1 if constraints is None else 2  # realism's, and the pairs' segmenter
+    watching = [
+        EfficientNetLite0().requires_grad_(False).eval() for _ in range(watchers if realism.every else 0)
+    ]
     for _ in range(2):
         if watching:
             embed(sample(gan.ema, 0, 0, min(CHUNK, realism.images)), watching[0], realism.side)

@@ -59,7 +59,8 @@ class Judges:
             index: of the training step.
         """
         recipe, losses = self.recipe, {}
-        judged = self.critic is not None and index >= recipe.adversarial_from and real is not None
+        critic = self.critic if index >= recipe.adversarial_from else None
+        judged = critic is not None and real is not None
         count = len(output) if judged else recipe.perceptual_crops
         found = self._look(inner(inked(output[:count], self.ink)))
         if recipe.weights.perceptual:
@@ -71,14 +72,14 @@ class Judges:
                 for a, b in zip(found, wanted, strict=True)
             ]
             losses["perceptual"] = torch.stack(terms).mean()
-        if self.critic is not None and real is not None and judged:
+        if critic is not None and real is not None:
             with torch.no_grad():
                 seen = self._look(_framed(real))
-            loss = self.critic.loss(found, seen)
+            loss = critic.loss(found, seen)
             self.critic_optimizer.zero_grad(set_to_none=True)
             self.mixed.scale(loss).backward()  # type: ignore[no-untyped-call]
             self.mixed.step(self.critic_optimizer, joined=self.world.average_gradients)
-            losses |= {"adversarial": self.critic.blame(found), "critic": loss.detach()}
+            losses |= {"adversarial": critic.blame(found), "critic": loss.detach()}
         return losses
 
     def _look(self, images: Tensor) -> list[Tensor]:
