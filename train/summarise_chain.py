@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scenivid.training.log import read_log
+from scenivid.training.run.log import read_log
 
 LARGEST = 300_000
 PROGRAMS = ("stylegan", "finetune", "pairs", "translator", "lite")

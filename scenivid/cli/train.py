@@ -98,8 +98,8 @@ def command(
     data set of INPUTS: films, photographs, and folders of them.
     """
     from scenivid.errors import ConfigError
-    from scenivid.training.loop import CHECKPOINT
     from scenivid.training.recipe import load_recipe
+    from scenivid.training.run.loop import CHECKPOINT
 
     folder = out or Path("runs") / program
     module = import_module(f"scenivid.training.programs.{program}")

@@ -16,7 +16,7 @@ import scenivid
 from scenivid.errors import DataError, InputError
 from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode, scan
-from scenivid.training.log import save_png
+from scenivid.training.run.log import save_png
 from scenivid.video.open import open_video
 
 MOST_PICTURES = 500

@@ -25,7 +25,7 @@ from scenivid.perception.distances import kernel_distance
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.perception.palette import palette_distance
 from scenivid.training.data.images import Entry
-from scenivid.training.log import grid
+from scenivid.training.run.log import grid
 
 _CROPS = 24
 """Crops of each side for the kernel distance, which needs more than a few pictures."""

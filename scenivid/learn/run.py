@@ -30,9 +30,9 @@ from scenivid.styles.published import check_name
 from scenivid.styles.zoo import entries, find
 from scenivid.training.learning.program import LearnProgram
 from scenivid.training.learning.recipe import Recipe
-from scenivid.training.log import grid, save_png
-from scenivid.training.loop import CHECKPOINT, Progress, read_checkpoint, train
-from scenivid.training.watchdog import Sign
+from scenivid.training.run.log import grid, save_png
+from scenivid.training.run.loop import CHECKPOINT, Progress, read_checkpoint, train
+from scenivid.training.run.watchdog import Sign
 
 _SIGNS = (
     Sign("temporal", 0.5, True, "the output jumps when the input moves a little"),

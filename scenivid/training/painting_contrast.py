@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from scenivid.nets.lite import BORDER, Lite
-from scenivid.training.loop import Stateful
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
     ProjectionHeads,
@@ -23,7 +22,8 @@ from scenivid.training.losses.contrastive import (
     over_layers,
     patch_nce,
 )
-from scenivid.training.speed import adam
+from scenivid.training.run.loop import Stateful
+from scenivid.training.run.speed import adam
 
 _RATE, _BETAS = 2e-4, (0.5, 0.999)
 """Of the heads, the paper's; their start is random whatever the network starts from."""

@@ -21,9 +21,9 @@ from scenivid.nets.lite import Lite
 from scenivid.training.chain.curves import curves
 from scenivid.training.chain.diary import Diary
 from scenivid.training.chain.recipe import PRESETS, STAGES, Recipe, preset, stage_recipes
-from scenivid.training.loop import Progress
 from scenivid.training.programs.chain import run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.loop import Progress
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TOY = (

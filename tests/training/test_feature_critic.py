@@ -10,10 +10,10 @@ import torch
 from scenivid.errors import ConfigError
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.feature_critic import FeatureCritic
-from scenivid.training.log import read_log
-from scenivid.training.loop import read_checkpoint
 from scenivid.training.programs import stylegan, translator
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.log import read_log
+from scenivid.training.run.loop import read_checkpoint
 from tests.training.test_stylegan_program import photos, toy_recipe
 from tests.training.toy_translator import TINY, apart, tiny, weights, write_data
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, read_checkpoint
 from scenivid.nets.stylegan2_discriminator import Discriminator
-from scenivid.training.log import read_log
 from scenivid.training.programs.finetune import Recipe, run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.log import read_log
 from scenivid.training.stylegan import constraints
 from scenivid.training.stylegan.constraints import Constraints, Judges, semantic_losses
 

@@ -22,17 +22,17 @@ from scenivid.learn.run import LearnSettings, learn_style
 from scenivid.nets.checkpoint import read_card
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles import zoo
-from scenivid.training import loop
 from scenivid.training.learning import watch
 from scenivid.training.learning.recipe import Recipe, Weights
 from scenivid.training.learning.scaled import ScaledLite
-from scenivid.training.loop import CHECKPOINT, read_checkpoint
 from scenivid.training.losses.look import (
     draw_directions,
     moments,
     sliced_wasserstein,
     statistics_loss,
 )
+from scenivid.training.run import loop
+from scenivid.training.run.loop import CHECKPOINT, read_checkpoint
 
 SMALL = LiteParams((16, 16, 16), (0, 0), (1,), (1, 0), dial=True)
 

@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
-from scenivid.training.log import grid, read_log
-from scenivid.training.loop import (
+from scenivid.training.recipe import RunSettings, load_recipe
+from scenivid.training.run.log import grid, read_log
+from scenivid.training.run.loop import (
     Progress,
     generator,
     read_checkpoint,
     train,
     update_ema,
 )
-from scenivid.training.recipe import RunSettings, load_recipe
-from scenivid.training.schedule import constant_then_linear, warmup_then_cosine
+from scenivid.training.run.schedule import constant_then_linear, warmup_then_cosine
 
 
 @dataclass(frozen=True)

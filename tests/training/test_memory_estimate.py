@@ -26,10 +26,10 @@ from scenivid.training.planning.memory import peak_bytes
 from scenivid.training.programs import finetune, stylegan, translator, translator_plan
 from scenivid.training.programs.translator_recipe import Recipe, open_sets
 from scenivid.training.recipe import load_recipe
-from scenivid.training.speed import Precision
+from scenivid.training.run.speed import Precision
+from scenivid.training.run.world import World
 from scenivid.training.stylegan.gan import Gan, GanSettings
 from scenivid.training.stylegan.realism import RealismSettings
-from scenivid.training.world import World
 from tests.training.allocated import measured
 
 pytestmark = pytest.mark.slow

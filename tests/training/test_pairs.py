@@ -16,9 +16,9 @@ from scenivid.errors import ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, mean_style, truncate
 from scenivid.training.data.pair_sources import FolderPairs, StyleGanPairs
 from scenivid.training.data.samples import find_pairs
-from scenivid.training.loop import generator
 from scenivid.training.programs.pairs import Recipe, read_manifest, run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.loop import generator
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)

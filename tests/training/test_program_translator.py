@@ -14,12 +14,12 @@ from toy_translator import apart, tiny, weights
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.styles.published import import_checkpoint
-from scenivid.training.log import read_log
-from scenivid.training.loop import read_checkpoint
 from scenivid.training.programs.translator import TranslatorProgram, run
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, open_sets
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.log import read_log
+from scenivid.training.run.loop import read_checkpoint
 
 
 @pytest.mark.parametrize("generator", ["translator", "lite"])

@@ -18,11 +18,11 @@ import torch
 import scenivid
 from scenivid.nets.lite import LiteParams
 from scenivid.training.data.motion import MotionRecipe
-from scenivid.training.loop import read_checkpoint, train
 from scenivid.training.painter.views import PairSettings
 from scenivid.training.programs import flow, lite, lite_recipe, pairs
 from scenivid.training.recipe import RunSettings, load_recipe
-from scenivid.training.world import open_world
+from scenivid.training.run.loop import read_checkpoint, train
+from scenivid.training.run.world import open_world
 
 HERE = str(Path(scenivid.__file__).parents[1])
 RUN = RunSettings(steps=2, log_every=1, sample_every=0, tensorboard=False, checkpoint_minutes=0)

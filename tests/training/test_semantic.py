@@ -17,7 +17,6 @@ from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.perception.perceptual import unit_distance
 from scenivid.perception.semantic import EfficientNetEncoder, SemanticEncoder, VggEncoder
 from scenivid.perception.vgg import TAPS, Vgg19, load_vgg19
-from scenivid.training.loop import generator
 from scenivid.training.losses.semantic import (
     directional_loss,
     draw_boxes,
@@ -25,6 +24,7 @@ from scenivid.training.losses.semantic import (
     image_direction,
     patch_contrast,
 )
+from scenivid.training.run.loop import generator
 
 
 def tiny_clip() -> ClipEncoder:

@@ -9,9 +9,9 @@ from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.training.losses.contrastive import draw_places
 from scenivid.training.losses.temporal import MotionSettings, draw_motion, synthesise
-from scenivid.training.speed import Precision
+from scenivid.training.run.speed import Precision
+from scenivid.training.run.world import World
 from scenivid.training.stylegan.gan import Gan, GanSettings
-from scenivid.training.world import World
 
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
 

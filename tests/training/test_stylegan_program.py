@@ -21,13 +21,13 @@ from scenivid.styles.published import import_checkpoint
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
-from scenivid.training.log import read_log
-from scenivid.training.loop import Progress
 from scenivid.training.programs.stylegan import Recipe, run
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.log import read_log
+from scenivid.training.run.loop import Progress
+from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample
 from scenivid.training.stylegan.realism import Realism, RealismSettings
-from scenivid.training.world import World, open_world
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)

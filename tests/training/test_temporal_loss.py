@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.errors import ConfigError
-from scenivid.training.loop import generator
 from scenivid.training.losses.temporal import (
     MotionSettings,
     draw_motion,
@@ -16,6 +15,7 @@ from scenivid.training.losses.temporal import (
     synthesise,
     visibility,
 )
+from scenivid.training.run.loop import generator
 
 STILL = MotionSettings(shift=0, turn=0, scale=0, bend=0, noise=0)
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from scenivid.errors import DivergedError
-from scenivid.training.loop import read_checkpoint, train
 from scenivid.training.recipe import RunSettings
-from scenivid.training.watchdog import Sign, Watchdog, translator_signs
+from scenivid.training.run.loop import read_checkpoint, train
+from scenivid.training.run.watchdog import Sign, Watchdog, translator_signs
 
 HIGH = Sign("error", 1.0, True, "too much")
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scenivid.training.loop import read_checkpoint
 from scenivid.training.programs.translator_recipe import Recipe
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.loop import read_checkpoint
 
 TINY = (
     "run.steps=4",

@@ -14,8 +14,8 @@ from scenivid.training.chain.clip import make_clip
 from scenivid.training.chain.measure import measure, sheet
 from scenivid.training.chain.page import write_page
 from scenivid.training.chain.recipe import Recipe
-from scenivid.training.log import save_png
 from scenivid.training.programs.translator import STYLE
+from scenivid.training.run.log import save_png
 from scenivid.video.compare import compare
 
 logger = logging.getLogger(__name__)

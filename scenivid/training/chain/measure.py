@@ -19,8 +19,8 @@ from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
-from scenivid.training.log import grid
 from scenivid.training.painter.teacher import Teacher
+from scenivid.training.run.log import grid
 from scenivid.training.stylegan.realism import embed
 
 _SEED = 20261122

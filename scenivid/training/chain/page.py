@@ -13,8 +13,8 @@ from scenivid.errors import DependencyError
 from scenivid.training.chain.curves import curves
 from scenivid.training.chain.measure import Figures
 from scenivid.training.chain.recipe import Recipe
-from scenivid.training.log import read_log
 from scenivid.training.programs.pairs import read_manifest
+from scenivid.training.run.log import read_log
 
 PAGE = "chain.html"
 _SAMPLES = 5

@@ -13,7 +13,7 @@ from scenivid.aside import whole
 from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode
 from scenivid.training.data.pair_sources import PairSource
-from scenivid.training.log import save_png
+from scenivid.training.run.log import save_png
 
 
 class RememberedPairs:

@@ -14,9 +14,9 @@ from scenivid.pixels import to_float
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.samples import ImageSet, PairSet, find_pairs
-from scenivid.training.loop import generator
 from scenivid.training.painter.looks import Look, look_named
 from scenivid.training.painter.painter import paint_composed
+from scenivid.training.run.loop import generator
 
 SourceName = Literal["stylegan", "painter", "diffusers", "folder"]
 

@@ -31,13 +31,13 @@ from scenivid.training.learning.reference import crops_of, entries_of, reference
 from scenivid.training.learning.scaled import ScaledLite
 from scenivid.training.learning.toned import fit_tone, with_tone
 from scenivid.training.learning.watch import Best, Clock
-from scenivid.training.loop import Stateful, generator
 from scenivid.training.losses.contrastive import ProjectionHeads, draw_places, over_layers, patch_nce
 from scenivid.training.losses.lite import inner, reconstruction
 from scenivid.training.losses.look import statistics_loss
 from scenivid.training.losses.temporal import draw_motion, steadiness, synthesise
 from scenivid.training.painting_critic import PaintingCritic
-from scenivid.training.schedule import set_learning_rate
+from scenivid.training.run.loop import Stateful, generator
+from scenivid.training.run.schedule import set_learning_rate
 
 logger = logging.getLogger(__name__)
 _DIAL_EVERY, _DIALLED = 6, 0.5

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from scenivid.errors import ConfigError
 from scenivid.flow.warp import inside, warp
-from scenivid.training.loop import generator
 from scenivid.training.losses.adversarial import masked_mean
+from scenivid.training.run.loop import generator
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from scenivid.pixels import to_float
-from scenivid.training.loop import generator
 from scenivid.training.painter.pairs import Pairs
+from scenivid.training.run.loop import generator
 
 
 @dataclass(frozen=True)

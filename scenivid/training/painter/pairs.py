@@ -20,11 +20,11 @@ from torch import Tensor
 from scenivid.aside import whole
 from scenivid.pixels import to_float, to_pixels
 from scenivid.training.data.images import Entry, decode, scan
-from scenivid.training.loop import generator
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.painter import paint
 from scenivid.training.painter.teacher import Teacher
 from scenivid.training.painter.views import BORDER, PairSettings, view
+from scenivid.training.run.loop import generator
 
 logger = logging.getLogger(__name__)
 CHUNK = 8

@@ -13,10 +13,10 @@ from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.planning.memory import estimate, peak_bytes
+from scenivid.training.run.world import World
 from scenivid.training.stylegan.constraints import Constraints, Held, unlearnt_judges
 from scenivid.training.stylegan.gan import Gan, GanSettings, sample
 from scenivid.training.stylegan.realism import CHUNK, RealismSettings, embed
-from scenivid.training.world import World
 
 
 def describe(

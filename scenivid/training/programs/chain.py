@@ -20,9 +20,9 @@ from scenivid.aside import whole
 from scenivid.training.chain.diary import FILE, Diary
 from scenivid.training.chain.finish import finish
 from scenivid.training.chain.recipe import Recipe, preset, stage_recipes
-from scenivid.training.loop import Progress
 from scenivid.training.planning.missing import Needed, ask_for, look_for
-from scenivid.training.world import open_world
+from scenivid.training.run.loop import Progress
+from scenivid.training.run.world import open_world
 
 __all__ = ["BEGUN", "UNIT", "Recipe", "preset", "run"]
 logger = logging.getLogger(__name__)

@@ -19,8 +19,6 @@ from typing import Literal
 
 from scenivid import locks
 from scenivid.errors import Cancelled, ConfigError, DataError, InputError, OutputError
-from scenivid.training.interrupt import stop_requests
-from scenivid.training.loop import Progress
 from scenivid.training.planning.missing import Needed, ask_for, name_missing
 from scenivid.training.prepare.judge import Rules
 from scenivid.training.prepare.maker import Maker
@@ -28,6 +26,8 @@ from scenivid.training.prepare.report import PAGE, write_report
 from scenivid.training.prepare.sources import Source, find_sources, read_list
 from scenivid.training.prepare.store import JOURNAL, Form, Store
 from scenivid.training.recipe import differences, harmless, to_dict
+from scenivid.training.run.interrupt import stop_requests
+from scenivid.training.run.loop import Progress
 from scenivid.video.open import probe
 from scenivid.weights.catalogue import YUNET
 

@@ -26,16 +26,16 @@ from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet
 from scenivid.training.data.segmenters import open_segmenter
 from scenivid.training.data.selection import score_pairs
-from scenivid.training.log import grid
-from scenivid.training.loop import Progress, Stateful, generator
 from scenivid.training.losses.semantic import image_direction
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.run.log import grid
+from scenivid.training.run.loop import Progress, Stateful, generator
+from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints, Held, open_judges
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import RealismSettings
-from scenivid.training.world import World, open_world
 from scenivid.weights.catalogue import CLIP, VGG16, VGG19
 
 logger = logging.getLogger(__name__)

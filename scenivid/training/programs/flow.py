@@ -28,8 +28,9 @@ from scenivid.nets.checkpoint import ModelCard, write_tensors
 from scenivid.training.data.images import decode, scan
 from scenivid.training.data.motion import MotionRecipe, motion_pair
 from scenivid.training.data.samples import Stream
-from scenivid.training.log import grid
-from scenivid.training.loop import (
+from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.run.log import grid
+from scenivid.training.run.loop import (
     CHECKPOINT,
     Progress,
     Stateful,
@@ -37,10 +38,9 @@ from scenivid.training.loop import (
     train,
     update_ema,
 )
-from scenivid.training.recipe import RunSettings, harmless
-from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
-from scenivid.training.speed import Mixed, Precision, compiled
-from scenivid.training.world import World, open_world
+from scenivid.training.run.schedule import set_learning_rate, warmup_then_cosine
+from scenivid.training.run.speed import Mixed, Precision, compiled
+from scenivid.training.run.world import World, open_world
 from scenivid.weights.torch_file import read_state
 
 logger = logging.getLogger(__name__)

@@ -28,8 +28,6 @@ from scenivid.nets.checkpoint import save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, Stream
-from scenivid.training.log import grid
-from scenivid.training.loop import Progress, Stateful, train, update_ema
 from scenivid.training.losses.adversarial import curriculum
 from scenivid.training.losses.lite import inner, lines, reconstruction
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
@@ -42,10 +40,12 @@ from scenivid.training.programs.lite_files import begin_from, card
 from scenivid.training.programs.lite_judges import Judges
 from scenivid.training.programs.lite_plan import plan
 from scenivid.training.programs.lite_recipe import Recipe
-from scenivid.training.schedule import set_learning_rate, warmup_then_cosine
-from scenivid.training.speed import Mixed, compiled
+from scenivid.training.run.log import grid
+from scenivid.training.run.loop import Progress, Stateful, train, update_ema
+from scenivid.training.run.schedule import set_learning_rate, warmup_then_cosine
+from scenivid.training.run.speed import Mixed, compiled
+from scenivid.training.run.world import World, open_world
 from scenivid.training.translation import FeatureGenerator
-from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 _REFRESH = 50

@@ -20,7 +20,7 @@ from scenivid.training.painter.teacher import Teacher
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.planning.missing import look_for
 from scenivid.training.programs.lite_recipe import Recipe
-from scenivid.training.speed import Mixed
+from scenivid.training.run.speed import Mixed
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.painter.batches import Degrade
 from scenivid.training.painter.views import PairSettings
 from scenivid.training.recipe import RunSettings, harmless
-from scenivid.training.speed import Precision
+from scenivid.training.run.speed import Precision
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,12 @@ from scenivid.training.data.pair_sources import FolderPairs, PairSource
 from scenivid.training.data.segmenters import Segmenter, open_segmenter
 from scenivid.training.data.segmenters import weights_of as segmenter_weights
 from scenivid.training.data.selection import Calibration, calibrate, passes, score_pairs
-from scenivid.training.log import grid, save_png
-from scenivid.training.loop import Progress, Stateful, generator, train
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing, naming_packages
 from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
 from scenivid.training.recipe import RunSettings
-from scenivid.training.world import World, open_world
+from scenivid.training.run.log import grid, save_png
+from scenivid.training.run.loop import Progress, Stateful, generator, train
+from scenivid.training.run.world import World, open_world
 
 __all__ = ["Recipe", "run"]
 logger = logging.getLogger(__name__)

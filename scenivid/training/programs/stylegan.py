@@ -27,15 +27,15 @@ from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet, Stream
 from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
-from scenivid.training.log import grid
-from scenivid.training.loop import Progress, Stateful
 from scenivid.training.planning.gan import describe
 from scenivid.training.planning.missing import look_for
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.run.log import grid
+from scenivid.training.run.loop import Progress, Stateful
+from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
 from scenivid.training.stylegan.realism import CHUNK, Realism, RealismSettings
-from scenivid.training.world import World, open_world
 
 logger = logging.getLogger(__name__)
 _FAR = 10**9  # item numbers that no training reaches

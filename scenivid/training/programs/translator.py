@@ -27,20 +27,22 @@ from scenivid.perception.perceptual import open_distance
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
 from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
-from scenivid.training.log import grid
-from scenivid.training.loop import (
+from scenivid.training.losses.temporal import draw_motion
+from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
+from scenivid.training.programs.translator_plan import describe
+from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
+from scenivid.training.run.log import grid
+from scenivid.training.run.loop import (
     Progress,
     Stateful,
     seed_all,
     train,
     update_ema,
 )
-from scenivid.training.losses.temporal import draw_motion
-from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
-from scenivid.training.programs.translator_plan import describe
-from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
-from scenivid.training.schedule import constant_then_linear, set_learning_rate
-from scenivid.training.speed import Mixed, adam, compiled, laid_out
+from scenivid.training.run.schedule import constant_then_linear, set_learning_rate
+from scenivid.training.run.speed import Mixed, adam, compiled, laid_out
+from scenivid.training.run.watchdog import translator_signs
+from scenivid.training.run.world import World, open_accelerator
 from scenivid.training.translation import (
     Batch,
     FeatureGenerator,
@@ -51,8 +53,6 @@ from scenivid.training.translation import (
     translate,
     with_motion,
 )
-from scenivid.training.watchdog import translator_signs
-from scenivid.training.world import World, open_accelerator
 from scenivid.weights.catalogue import VGG16, VGG19
 
 logger = logging.getLogger(__name__)

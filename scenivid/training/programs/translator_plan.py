@@ -13,7 +13,7 @@ from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
-from scenivid.training.speed import Mixed
+from scenivid.training.run.speed import Mixed
 from scenivid.training.translation import (
     Batch,
     Networks,

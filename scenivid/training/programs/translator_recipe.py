@@ -23,7 +23,7 @@ from scenivid.training.losses.adversarial import curriculum, epoch_of, pair_weig
 from scenivid.training.losses.contrastive import ContrastSettings, ProjectionHeads
 from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.recipe import RunSettings, harmless
-from scenivid.training.speed import Precision
+from scenivid.training.run.speed import Precision
 from scenivid.training.translation import FeatureGenerator, Moment, Weights
 
 

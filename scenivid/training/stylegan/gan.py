@@ -21,8 +21,9 @@ from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.pixels import from_signed
 from scenivid.training.feature_critic import FeatureCritic
-from scenivid.training.loop import Program, Progress, Stateful, generator, train, update_ema
-from scenivid.training.speed import Mixed, Precision, adam
+from scenivid.training.run.loop import Program, Progress, Stateful, generator, train, update_ema
+from scenivid.training.run.speed import Mixed, Precision, adam
+from scenivid.training.run.world import World
 from scenivid.training.stylegan.ada import AdaptiveProbability, augment
 from scenivid.training.stylegan.diffaugment import diff_augment
 from scenivid.training.stylegan.losses import (
@@ -33,7 +34,6 @@ from scenivid.training.stylegan.losses import (
     path_penalty,
     r1_penalty,
 )
-from scenivid.training.world import World
 
 Net = TypeVar("Net", bound=nn.Module)
 NETWORKS = "stylegan2.pt"

@@ -50,14 +50,14 @@ from torch import Tensor, nn
 
 from scenivid.aside import whole
 from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
-from scenivid.training.interrupt import stop_requests
-from scenivid.training.keeping import Keeper
-from scenivid.training.log import RunLog
-from scenivid.training.random_state import rng_state, set_rng_state
 from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
-from scenivid.training.speed import tune
-from scenivid.training.watchdog import Sign, Watchdog
-from scenivid.training.world import World
+from scenivid.training.run.interrupt import stop_requests
+from scenivid.training.run.keeping import Keeper
+from scenivid.training.run.log import RunLog
+from scenivid.training.run.random_state import rng_state, set_rng_state
+from scenivid.training.run.speed import tune
+from scenivid.training.run.watchdog import Sign, Watchdog
+from scenivid.training.run.world import World
 from scenivid.weights.torch_file import read_torch
 
 logger = logging.getLogger(__name__)

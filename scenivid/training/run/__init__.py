@@ -1,0 +1,1 @@
+"""What every training run has: the loop, checkpoints, logs, processes, speed."""
