@@ -2,7 +2,7 @@
 
     python eval/container_table.py container_table.md
 
-The rows are those of tests/video/test_container_table.py, so each is also asserted.
+The rows are those of tests/video/writing/test_container_table.py, so each is also asserted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TEST = Path(__file__).resolve().parents[1] / "tests" / "video" / "test_container_table.py"
+TEST = Path(__file__).resolve().parents[1] / "tests" / "video" / "writing" / "test_container_table.py"
 
 
 def main() -> int:

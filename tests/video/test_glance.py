@@ -9,7 +9,7 @@ from pathlib import Path
 import make_clips
 import odd_clips
 import pytest
-from conftest import Shelf
+from shelf import Shelf
 
 from scenivid.errors import InputError
 from scenivid.video.glance import glance

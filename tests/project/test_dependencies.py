@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {"train": ("training", "perception"), "eval": ("evaluation", "perception"), "onnx": ("styles",),
          "openvino": ("styles",), "ui": ("ui",),
          "pairs": ("training",), "cluster": ("cluster",)}  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def _run(script: str, output: Path) -> str:

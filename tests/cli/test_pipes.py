@@ -32,7 +32,7 @@ from scenivid.video.open import open_video, probe
 from scenivid.video.writing import sinks
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PIPE = Path("-")
 SETTINGS = StylizeSettings(style="none", device="cpu")
 Feed = Callable[[bytes], None]

@@ -15,8 +15,8 @@ import cv2
 import make_clips
 import pytest
 import torch
-from conftest import Shelf
 from make_clips import FRAMES, Made, index_of, picture
+from shelf import Shelf
 
 from scenivid.errors import InputError
 from scenivid.pixels import Clip

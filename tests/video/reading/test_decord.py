@@ -10,7 +10,7 @@ from pathlib import Path
 
 import make_clips
 import pytest
-from conftest import Shelf
+from shelf import Shelf
 
 from scenivid.errors import InputError
 from scenivid.video.open import open_video

@@ -21,7 +21,7 @@ from scenivid.training.run.log import read_log
 from scenivid.training.stylegan import constraints
 from scenivid.training.stylegan.constraints import Constraints, Judges, semantic_losses
 
-RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
+RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
 
 

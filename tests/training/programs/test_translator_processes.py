@@ -41,7 +41,8 @@ def main(data: str, out: str, *overrides: str) -> None:
 
 def start(arguments: Sequence[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-W", "ignore", __file__, *arguments]
-    return subprocess.Popen(command, env=os.environ | (environment or {}))
+    found = {"PYTHONPATH": os.pathsep.join(sys.path)}  # what these tests import, wherever it lies
+    return subprocess.Popen(command, env=os.environ | found | (environment or {}))
 
 
 @pytest.fixture

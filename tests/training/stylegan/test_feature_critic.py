@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from toy_stylegan import toy_recipe
+from toy_translator import TINY, apart, tiny, weights, write_data
 
 from scenivid.errors import ConfigError
 from scenivid.perception.efficientnet import EfficientNetLite0
@@ -14,10 +16,6 @@ from scenivid.training.programs import stylegan, translator
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.log import read_log
 from scenivid.training.run.loop import read_checkpoint
-from tests.training.test_stylegan_program import photos, toy_recipe
-from tests.training.toy_translator import TINY, apart, tiny, weights, write_data
-
-__all__ = ["photos"]  # a fixture
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from conftest import Shelf
 from make_clips import CORNERS, FRAMES, Made, index_of, level
+from shelf import Shelf
 
 from scenivid.video.container import open_container
 from scenivid.video.open import open_video, probe

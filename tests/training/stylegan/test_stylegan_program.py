@@ -9,10 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from toy_stylegan import toy_recipe
 
 from scenivid.errors import Cancelled, CheckpointError, ConfigError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, load_generator, read_checkpoint
@@ -29,34 +28,8 @@ from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample
 from scenivid.training.stylegan.realism import Realism, RealismSettings
 
-RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
+RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Six small pictures of two colours."""
-    folder, rng = tmp_path / "photos", np.random.default_rng(0)
-    folder.mkdir()
-    for i in range(6):
-        pixels = np.zeros((40, 56, 3), np.uint8)
-        pixels[:20], pixels[20:] = rng.integers(0, 255, 3), rng.integers(0, 255, 3)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-    return folder
-
-
-def toy_recipe(photos: Path, *sets: str) -> Recipe:
-    return load_recipe(
-        Recipe,
-        None,
-        [
-            f"images={photos.as_posix()}", "in_memory=true", "workers=0", "network.size=32",
-            "network.channel_multiplier=0.015625", "network.style_dim=8", "network.mapping_layers=2",
-            "gan.batch=4", "gan.r1_every=2", "gan.path_every=2", "gan.augment=ada", "gan.ada_images=64",
-            "run.steps=4", "run.log_every=1", "run.sample_every=0", "run.tensorboard=false",
-            "realism.every=0", *sets,
-        ],
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["paper-stylegan", "tiny-stylegan"])

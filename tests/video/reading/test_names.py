@@ -9,8 +9,8 @@ from pathlib import Path
 
 import make_clips
 import pytest
-from conftest import Shelf
 from identity import copy
+from shelf import Shelf
 
 from scenivid.errors import InputError
 from scenivid.video import container

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import make_clips
 import pytest
-from conftest import Shelf
+from shelf import Shelf
 
 from scenivid.errors import ConfigError, InputError
 from scenivid.video.open import open_video, probe

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from allocated import measured
 from torch import nn
 
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
@@ -30,7 +31,6 @@ from scenivid.training.run.speed import Precision
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.gan import Gan, GanSettings
 from scenivid.training.stylegan.realism import RealismSettings
-from tests.training.allocated import measured
 
 pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")

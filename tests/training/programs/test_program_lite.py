@@ -22,7 +22,7 @@ from scenivid.training.programs.lite_files import card, export_checkpoint
 from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings, load_recipe
 
-RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
+RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
 TINY = Recipe(
     run=RunSettings(steps=6, log_every=2, sample_every=0, tensorboard=False, checkpoint_minutes=0),
     network=LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from allocated import measured
 from torch import nn
 
 from scenivid.training.planning.memory import peak_bytes
-from tests.training.allocated import measured
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
 LAST = torch.channels_last
