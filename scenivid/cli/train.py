@@ -99,7 +99,7 @@ def command(
     """
     from scenivid.errors import ConfigError
     from scenivid.training.recipe import load_recipe
-    from scenivid.training.run.loop import CHECKPOINT
+    from scenivid.training.run.checkpoint import CHECKPOINT
 
     folder = out or Path("runs") / program
     module = import_module(f"scenivid.training.programs.{program}")

@@ -30,8 +30,9 @@ from scenivid.styles.published import check_name
 from scenivid.styles.zoo import entries, find
 from scenivid.training.learning.program import LearnProgram
 from scenivid.training.learning.recipe import Recipe
+from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 from scenivid.training.run.log import grid, save_png
-from scenivid.training.run.loop import CHECKPOINT, Progress, read_checkpoint, train
+from scenivid.training.run.loop import Progress, train
 from scenivid.training.run.watchdog import Sign
 
 _SIGNS = (

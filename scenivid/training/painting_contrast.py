@@ -22,7 +22,7 @@ from scenivid.training.losses.contrastive import (
     over_layers,
     patch_nce,
 )
-from scenivid.training.run.loop import Stateful
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.speed import adam
 
 _RATE, _BETAS = 2e-4, (0.5, 0.999)

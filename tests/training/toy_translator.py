@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scenivid.training.programs.translator_recipe import Recipe
 from scenivid.training.recipe import load_recipe
-from scenivid.training.run.loop import read_checkpoint
+from scenivid.training.run.checkpoint import read_checkpoint
 
 TINY = (
     "run.steps=4",

@@ -24,7 +24,7 @@ from torch import Tensor
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
 from scenivid.pixels import to_float, to_pixels
 from scenivid.training.data.samples import ImageSet
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 from scenivid.weights.network import mirrored, offline
 from scenivid.weights.published import reachable
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from scenivid.errors import DataError
 from scenivid.training.data.augment import Augment, draw, place
 from scenivid.training.data.images import Entry, decode
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from scenivid.training.data.images import scan
 from scenivid.training.data.samples import ImageSet, PairSet, find_pairs
 from scenivid.training.painter.looks import Look, look_named
 from scenivid.training.painter.painter import paint_composed
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 SourceName = Literal["stylegan", "painter", "diffusers", "folder"]
 

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from scenivid.errors import DataError
 from scenivid.training.data.augment import Augment, draw, place
 from scenivid.training.data.images import Entry, decode, scan
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 logger = logging.getLogger(__name__)
 _TRIES = 20

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from scenivid.errors import CheckpointError, ConfigError, DependencyError
 from scenivid.perception.efficientnet import EfficientNetLite0, load_efficientnet
 from scenivid.training.planning.missing import Needed
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 from scenivid.weights.catalogue import DEEPLAB, MASK2FORMER
 from scenivid.weights.published import fetch_published, load_published
 from scenivid.weights.torch_file import read_state

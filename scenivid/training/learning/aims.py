@@ -21,7 +21,7 @@ from scenivid.oklab import rgb_to_oklab
 from scenivid.perception.transport import Transport
 from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 logger = logging.getLogger(__name__)
 _FIRST = 8

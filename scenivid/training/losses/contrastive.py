@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from scenivid.errors import ConfigError
 from scenivid.nets.translator import initialise
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 _OUT = -10.0
 """Stands for "never" among cosines."""

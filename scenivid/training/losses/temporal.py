@@ -19,7 +19,7 @@ from torch import Tensor
 from scenivid.errors import ConfigError
 from scenivid.flow.warp import inside, warp
 from scenivid.training.losses.adversarial import masked_mean
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 
 @dataclass(frozen=True)

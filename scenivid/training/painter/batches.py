@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scenivid.pixels import to_float
 from scenivid.training.painter.pairs import Pairs
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 
 @dataclass(frozen=True)

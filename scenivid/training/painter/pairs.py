@@ -24,7 +24,7 @@ from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.painter import paint
 from scenivid.training.painter.teacher import Teacher
 from scenivid.training.painter.views import BORDER, PairSettings, view
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 logger = logging.getLogger(__name__)
 CHUNK = 8

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenivid.errors import ConfigError
 from scenivid.pixels import to_float, to_pixels
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 BORDER = 16
 """Pixels around a view that are painted with it and thrown away: the painter looks beyond the edge."""

@@ -31,7 +31,9 @@ from scenivid.training.planning.missing import Needed, ask_for, look_for, name_m
 from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.run.log import grid
-from scenivid.training.run.loop import Progress, Stateful, generator
+from scenivid.training.run.loop import Progress
+from scenivid.training.run.program import Stateful
+from scenivid.training.run.random_state import generator
 from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints, Held, open_judges
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save

@@ -29,15 +29,11 @@ from scenivid.training.data.images import decode, scan
 from scenivid.training.data.motion import MotionRecipe, motion_pair
 from scenivid.training.data.samples import Stream
 from scenivid.training.recipe import RunSettings, harmless
+from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
+from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid
-from scenivid.training.run.loop import (
-    CHECKPOINT,
-    Progress,
-    Stateful,
-    read_checkpoint,
-    train,
-    update_ema,
-)
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.schedule import set_learning_rate, warmup_then_cosine
 from scenivid.training.run.speed import Mixed, Precision, compiled
 from scenivid.training.run.world import World, open_world

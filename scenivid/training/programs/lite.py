@@ -40,8 +40,10 @@ from scenivid.training.programs.lite_files import begin_from, card
 from scenivid.training.programs.lite_judges import Judges
 from scenivid.training.programs.lite_plan import plan
 from scenivid.training.programs.lite_recipe import Recipe
+from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid
-from scenivid.training.run.loop import Progress, Stateful, train, update_ema
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.schedule import set_learning_rate, warmup_then_cosine
 from scenivid.training.run.speed import Mixed, compiled
 from scenivid.training.run.world import World, open_world

@@ -18,7 +18,7 @@ from scenivid.nets.checkpoint import (
 from scenivid.nets.lite import Lite
 from scenivid.training.painter.looks import look_named
 from scenivid.training.programs.lite_recipe import Recipe
-from scenivid.training.run.loop import CHECKPOINT, read_checkpoint
+from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 
 
 def export_checkpoint(folder: Path, path: Path, recipe: Recipe) -> None:

@@ -17,7 +17,7 @@ from scenivid.training.losses.lite import inner
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.programs.lite_recipe import Recipe
-from scenivid.training.run.loop import Stateful
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.speed import Mixed
 from scenivid.training.run.world import World
 

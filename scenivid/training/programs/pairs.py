@@ -36,7 +36,9 @@ from scenivid.training.planning.missing import Needed, ask_for, look_for, name_m
 from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
 from scenivid.training.recipe import RunSettings
 from scenivid.training.run.log import grid, save_png
-from scenivid.training.run.loop import Progress, Stateful, generator, train
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.program import Stateful
+from scenivid.training.run.random_state import generator
 from scenivid.training.run.world import World, open_world
 
 __all__ = ["Recipe", "run"]

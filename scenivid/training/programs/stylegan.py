@@ -31,7 +31,8 @@ from scenivid.training.planning.gan import describe
 from scenivid.training.planning.missing import look_for
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.run.log import grid
-from scenivid.training.run.loop import Progress, Stateful
+from scenivid.training.run.loop import Progress
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints
 from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save

@@ -31,14 +31,11 @@ from scenivid.training.losses.temporal import draw_motion
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets, set_openers
+from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid
-from scenivid.training.run.loop import (
-    Progress,
-    Stateful,
-    seed_all,
-    train,
-    update_ema,
-)
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.program import Stateful
+from scenivid.training.run.random_state import seed_all
 from scenivid.training.run.schedule import constant_then_linear, set_learning_rate
 from scenivid.training.run.speed import Mixed, adam, compiled, laid_out
 from scenivid.training.run.watchdog import translator_signs

@@ -25,16 +25,14 @@ A program keeps its networks and optimisers and says how to take a step; the loo
 
 Calling `train` again with the same folder goes on where the last checkpoint stopped. The result is the
 same, bit for bit on the CPU, as if it had never stopped, provided that `step(index)` draws its data as a
-function of (seed, index): `data.Stream` and `generator` do. Global RNG states (torch, CUDA, numpy,
-python) are saved as well, so modules may use them (dropout, noise).
+function of (seed, index): `data.Stream` and `random_state.generator` do. Global RNG states (torch, CUDA,
+numpy, python) are saved as well, so modules may use them (dropout, noise).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,51 +40,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from scenivid.aside import whole
-from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
-from scenivid.training.recipe import RunSettings, differences, to_dict, to_toml
+from scenivid.errors import Cancelled, DivergedError
+from scenivid.training.recipe import RunSettings, to_toml
+from scenivid.training.run.checkpoint import CHECKPOINT, resume, save_checkpoint
 from scenivid.training.run.interrupt import stop_requests
 from scenivid.training.run.keeping import Keeper
 from scenivid.training.run.log import RunLog
-from scenivid.training.run.random_state import rng_state, set_rng_state
+from scenivid.training.run.program import Program
+from scenivid.training.run.random_state import rng_state, seed_all, set_rng_state
 from scenivid.training.run.speed import tune
 from scenivid.training.run.watchdog import Sign, Watchdog
 from scenivid.training.run.world import World
-from scenivid.weights.torch_file import read_torch
 
 logger = logging.getLogger(__name__)
-CHECKPOINT = "checkpoint.pt"
-
-
-class Stateful(Protocol):
-    """A module, an optimiser, an ADA controller: tensors and plain python in and out."""
-
-    def state_dict(self) -> Any: ...
-
-    def load_state_dict(self, state_dict: Any, /) -> Any: ...
-
-
-class Program(Protocol):
-    """What is trained."""
-
-    def state(self) -> Mapping[str, Stateful]:
-        """Everything that a checkpoint must hold, by name; the same names at every call."""
-
-    def step(self, index: int) -> Mapping[str, Tensor | float]:
-        """Do optimiser step `index` (from 0); hand back detached scalars to log.
-
-        A name may be there at some steps only (lazy regularisation, a distance measured now and then):
-        the log holds the mean over the steps that reported it.
-        """
-
-    def samples(self) -> Tensor | None:
-        """A picture of how far it is: [3, H, W] float in [0, 1] (see `log.grid`), or None."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +114,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     tune(world.device)
     keeper = Keeper(out / CHECKPOINT, cautious=bool(signs) and world.rank == 0)
-    first = _resume(program, recipe, out, world)
+    first = resume(program, recipe, out, world)
     writes = world.rank == 0
     if writes:
         (out / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
@@ -196,89 +166,6 @@ def train(
     if first >= run.steps and writes and export is not None:
         export(first)
     return Outcome(max(first, run.steps), finished=True)
-
-
-def save_checkpoint(program: Program, recipe: Any, step: int, path: Path) -> None:
-    """Write everything needed to go on from `step`; the file appears whole or not at all."""
-    held = {
-        "step": step,
-        "recipe": to_dict(recipe),
-        "state": {name: part.state_dict() for name, part in program.state().items()},
-        "rng": rng_state(),
-    }
-    with whole(path) as part:
-        torch.save(held, part)
-
-
-def read_checkpoint(path: Path, data: bytes | None = None) -> dict[str, Any]:
-    """The content of a checkpoint.pt: step, recipe (plain dict), state (name to state dict), rng.
-
-    Args:
-        data: its bytes, where another process has read them.
-
-    Raises:
-        CheckpointError: damaged, or not one of ours.
-    """
-    try:
-        held = read_torch(path, data=data)
-    except CheckpointError as exc:
-        raise CheckpointError(f"{exc}; delete it to start again") from exc
-    if not isinstance(held, dict) or not {"step", "recipe", "state", "rng"} <= held.keys():
-        raise CheckpointError(f"{path} is not a checkpoint of a scenivid training run")
-    return held
-
-
-def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A random stream of its own for each key, such as (seed, step) or (seed, item, rank)."""
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
-
-
-def seed_all(seed: int) -> None:
-    """Seed torch (all devices), numpy and python."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
-
-
-@torch.no_grad()
-def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
-    """ema ← decay·ema + (1 − decay)·net for parameters; buffers are copied."""
-    averaged: list[Tensor] = list(ema.parameters())
-    current: list[Tensor] = list(net.parameters())
-    if averaged:
-        torch._foreach_lerp_(averaged, current, 1 - decay)
-    for kept, buffer in zip(ema.buffers(), net.buffers(), strict=True):
-        kept.copy_(buffer)
-
-
-def _resume(program: Program, recipe: Any, out: Path, world: World) -> int:
-    """Every process takes what process 0 has: other machines may not see its folder."""
-    path = out / CHECKPOINT
-    if world.size == 1:
-        held = read_checkpoint(path) if path.exists() else None
-    else:
-        data = world.share(path.read_bytes() if world.rank == 0 and path.exists() else None)
-        held = None if data is None else read_checkpoint(path, data)
-    if held is None:
-        return 0
-    changed = differences(recipe, held["recipe"])
-    if changed:
-        raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); choose another --out")
-    parts = program.state()
-    if parts.keys() != held["state"].keys():
-        raise CheckpointError(f"{path} holds {sorted(held['state'])}, this program has {sorted(parts)}")
-    for name, part in parts.items():
-        try:
-            part.load_state_dict(held["state"][name])
-        except (RuntimeError, ValueError, KeyError) as exc:
-            raise CheckpointError(f"{path}: {name} doesn't fit ({exc})") from exc
-    if world.rank == 0:
-        set_rng_state(held["rng"])
-    else:
-        seed_all(held["step"] + 7919 * world.rank)
-    logger.info("going on from step %d of %s", held["step"], path)
-    return int(held["step"])
 
 
 def _means(sums: Mapping[str, Tensor | float], counts: Mapping[str, int], step: int) -> dict[str, float]:

@@ -1,13 +1,27 @@
-"""The global random generators, saved and put back."""
+"""Random streams of a run: one of its own for each key, and the global ones, seeded, saved and put back."""
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+
+
+def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random stream of its own for each key, such as (seed, step) or (seed, item, rank)."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch (all devices), numpy and python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 def rng_state() -> dict[str, Any]:

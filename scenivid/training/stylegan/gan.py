@@ -21,7 +21,10 @@ from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.pixels import from_signed
 from scenivid.training.feature_critic import FeatureCritic
-from scenivid.training.run.loop import Program, Progress, Stateful, generator, train, update_ema
+from scenivid.training.run.ema import update_ema
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.program import Program, Stateful
+from scenivid.training.run.random_state import generator
 from scenivid.training.run.speed import Mixed, Precision, adam
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.ada import AdaptiveProbability, augment

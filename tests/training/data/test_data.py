@@ -17,7 +17,7 @@ from scenivid.errors import ConfigError, DataError
 from scenivid.training.data.augment import Augment, Placement, draw, place
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.data.samples import ImageSet, PairSet, Stream, find_pairs
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

@@ -32,7 +32,7 @@ from scenivid.training.losses.look import (
     statistics_loss,
 )
 from scenivid.training.run import loop
-from scenivid.training.run.loop import CHECKPOINT, read_checkpoint
+from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 
 SMALL = LiteParams((16, 16, 16), (0, 0), (1,), (1, 0), dial=True)
 

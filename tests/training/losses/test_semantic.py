@@ -24,7 +24,7 @@ from scenivid.training.losses.semantic import (
     image_direction,
     patch_contrast,
 )
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 
 def tiny_clip() -> ClipEncoder:

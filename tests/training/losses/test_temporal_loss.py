@@ -15,7 +15,7 @@ from scenivid.training.losses.temporal import (
     synthesise,
     visibility,
 )
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 STILL = MotionSettings(shift=0, turn=0, scale=0, bend=0, noise=0)
 

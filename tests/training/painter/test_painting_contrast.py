@@ -20,7 +20,7 @@ from scenivid.training.painting_contrast import PaintingContrast
 from scenivid.training.programs.lite import LiteProgram, run
 from scenivid.training.programs.lite_recipe import Recipe, Weights
 from scenivid.training.recipe import RunSettings
-from scenivid.training.run.loop import CHECKPOINT, read_checkpoint
+from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 
 CPU = torch.device("cpu")
 SMALL = LiteParams((16, 16, 16), (0, 0), (1,), (0, 0), 16)

@@ -13,8 +13,9 @@ from toy_translator import tiny
 from scenivid.errors import DivergedError
 from scenivid.training.programs.translator import TranslatorProgram
 from scenivid.training.programs.translator_recipe import Recipe, open_sets
+from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
-from scenivid.training.run.loop import read_checkpoint, train
+from scenivid.training.run.loop import train
 from scenivid.training.run.watchdog import Sign, translator_signs
 
 WILD, STEPS = 12, 20

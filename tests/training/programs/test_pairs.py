@@ -18,7 +18,7 @@ from scenivid.training.data.pair_sources import FolderPairs, StyleGanPairs
 from scenivid.training.data.samples import find_pairs
 from scenivid.training.programs.pairs import Recipe, read_manifest, run
 from scenivid.training.recipe import load_recipe
-from scenivid.training.run.loop import generator
+from scenivid.training.run.random_state import generator
 
 RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)

@@ -18,8 +18,8 @@ from scenivid.training.programs.translator import TranslatorProgram, run
 from scenivid.training.programs.translator_plan import describe
 from scenivid.training.programs.translator_recipe import Recipe, build, open_sets
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
-from scenivid.training.run.loop import read_checkpoint
 
 
 @pytest.mark.parametrize("generator", ["translator", "lite"])

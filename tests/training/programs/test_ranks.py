@@ -21,7 +21,8 @@ from scenivid.training.data.motion import MotionRecipe
 from scenivid.training.painter.views import PairSettings
 from scenivid.training.programs import flow, lite, lite_recipe, pairs
 from scenivid.training.recipe import RunSettings, load_recipe
-from scenivid.training.run.loop import read_checkpoint, train
+from scenivid.training.run.checkpoint import read_checkpoint
+from scenivid.training.run.loop import train
 from scenivid.training.run.world import open_world
 
 HERE = str(Path(scenivid.__file__).parents[1])

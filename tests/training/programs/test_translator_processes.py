@@ -18,7 +18,7 @@ from toy_translator import tiny, weights
 
 from scenivid.training.programs.translator import TranslatorProgram, run
 from scenivid.training.programs.translator_recipe import Recipe, open_sets
-from scenivid.training.run.loop import read_checkpoint
+from scenivid.training.run.checkpoint import read_checkpoint
 
 
 def losses_of(recipe: Recipe) -> list[dict[str, float]]:

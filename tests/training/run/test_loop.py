@@ -22,14 +22,11 @@ from torch import Tensor, nn
 
 from scenivid.errors import Cancelled, CheckpointError, ConfigError, DivergedError
 from scenivid.training.recipe import RunSettings, load_recipe
+from scenivid.training.run.checkpoint import read_checkpoint
+from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid, read_log
-from scenivid.training.run.loop import (
-    Progress,
-    generator,
-    read_checkpoint,
-    train,
-    update_ema,
-)
+from scenivid.training.run.loop import Progress, train
+from scenivid.training.run.random_state import generator
 from scenivid.training.run.schedule import constant_then_linear, warmup_then_cosine
 
 

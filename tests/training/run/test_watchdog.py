@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from scenivid.errors import DivergedError
 from scenivid.training.recipe import RunSettings
-from scenivid.training.run.loop import read_checkpoint, train
+from scenivid.training.run.checkpoint import read_checkpoint
+from scenivid.training.run.loop import train
 from scenivid.training.run.watchdog import Sign, Watchdog, translator_signs
 
 HIGH = Sign("error", 1.0, True, "too much")

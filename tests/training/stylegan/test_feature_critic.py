@@ -14,8 +14,8 @@ from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.programs import stylegan, translator
 from scenivid.training.recipe import load_recipe
+from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
-from scenivid.training.run.loop import read_checkpoint
 
 
 @pytest.fixture
