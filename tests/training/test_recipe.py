@@ -10,7 +10,8 @@ import pytest
 
 from scenivid.errors import ConfigError
 from scenivid.training.programs import chain, finetune
-from scenivid.training.recipe import RunSettings, differences, harmless, load_recipe, to_dict, to_toml
+from scenivid.training.recipe import RunSettings, harmless, load_recipe
+from scenivid.training.run.record import differences, to_dict, to_toml
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from scenivid.training.prepare.maker import Maker
 from scenivid.training.prepare.report import PAGE, write_report
 from scenivid.training.prepare.sources import Source, find_sources, read_list
 from scenivid.training.prepare.store import JOURNAL, Form, Store
-from scenivid.training.recipe import differences, harmless, to_dict
+from scenivid.training.recipe import harmless
 from scenivid.training.run.interrupt import stop_requests
 from scenivid.training.run.loop import Progress
+from scenivid.training.run.record import differences, to_dict
 from scenivid.video.open import probe
 from scenivid.weights.catalogue import YUNET
 

@@ -10,9 +10,9 @@ import torch
 
 from scenivid.aside import whole
 from scenivid.errors import CheckpointError, ConfigError
-from scenivid.training.recipe import differences, to_dict
 from scenivid.training.run.program import Program
 from scenivid.training.run.random_state import rng_state, seed_all, set_rng_state
+from scenivid.training.run.record import differences, to_dict
 from scenivid.training.run.world import World
 from scenivid.weights.torch_file import read_torch
 

@@ -45,13 +45,14 @@ from typing import Any
 from torch import Tensor
 
 from scenivid.errors import Cancelled, DivergedError
-from scenivid.training.recipe import RunSettings, to_toml
+from scenivid.training.recipe import RunSettings
 from scenivid.training.run.checkpoint import CHECKPOINT, resume, save_checkpoint
 from scenivid.training.run.interrupt import stop_requests
 from scenivid.training.run.keeping import Keeper
 from scenivid.training.run.log import RunLog
 from scenivid.training.run.program import Program
 from scenivid.training.run.random_state import rng_state, seed_all, set_rng_state
+from scenivid.training.run.record import to_toml
 from scenivid.training.run.speed import tune
 from scenivid.training.run.watchdog import Sign, Watchdog
 from scenivid.training.run.world import World
