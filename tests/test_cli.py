@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from scenivid.cli import COMMANDS, main
-from scenivid.cli.options import Command, Seconds
+from scenivid.cli.command import Command
+from scenivid.cli.parameters import Seconds
 from scenivid.temporal import DEFAULT_CONSISTENCY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,11 @@ def _commands(name: str, command: click.Command) -> list[tuple[str, click.Comman
     return [(name, command)]
 
 
-ALL = [found for name in COMMANDS for found in _commands(name, import_module(f"scenivid.cli.{name}").command)]
+ALL = [
+    found
+    for name in COMMANDS
+    for found in _commands(name, import_module(f"scenivid.cli.commands.{name}").command)
+]
 EXAMPLES = [example for _, command in ALL if isinstance(command, Command) for example in command.examples]
 
 

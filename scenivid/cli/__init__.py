@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. Each command lives in its own file and loads on demand."""
+"""The command line: parse, one call, print. Each command has a file in commands/, loaded on demand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from importlib import import_module
 
 import click
 
+from scenivid.cli.command import UNREAD
 from scenivid.cli.config import read_defaults
-from scenivid.cli.options import UNREAD
 from scenivid.cli.stopping import leave, stopping_promptly
 from scenivid.cli.terminal import close, configure, fail, say
 from scenivid.errors import Cancelled, one_line
@@ -51,7 +51,7 @@ class _Lazy(click.Group):
         name = _ALIASES.get(name, name)
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"scenivid.cli.{name}").command
+        command: click.Command = import_module(f"scenivid.cli.commands.{name}").command
         return command
 
     def invoke(self, context: click.Context) -> object:

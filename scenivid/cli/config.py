@@ -21,7 +21,8 @@ from typing import Any
 
 import click
 
-from scenivid.cli.options import SHARED, spelled
+from scenivid.cli.command import spelled
+from scenivid.cli.options import SHARED
 from scenivid.errors import ConfigError
 from scenivid.places import config_file
 
@@ -52,7 +53,7 @@ def read_defaults(names: Mapping[str, object], path: Path | None = None) -> dict
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
-    commands = {name: import_module(f"scenivid.cli.{name}").command for name in names}
+    commands = {name: import_module(f"scenivid.cli.commands.{name}").command for name in names}
     everywhere = {_dashed(key): value for key, value in values.items() if not isinstance(value, dict)}
     for key in everywhere:
         if key not in SHARED:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenivid.cli.options import Count
+from scenivid.cli.parameters import Count
 
 if TYPE_CHECKING:
     from scenivid.cluster.crew import Crew

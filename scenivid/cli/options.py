@@ -1,147 +1,19 @@
-"""Options that several commands share, and the command class that all of them use."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from scenivid.cli import terminal
+from scenivid.cli.command import spelled
+from scenivid.cli.parameters import Count, Name, Number, Rate
 from scenivid.video.reading.settings import MAX_PIXELS
 
-UNREAD = 141
-"""Status where nobody reads the output any more: as if SIGPIPE had ended the process."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-class Command(click.Command):
-    """A command whose help ends with examples that a test runs, and that knows --debug and --verbose."""
-
-    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
-        self.examples = examples
-        super().__init__(*args, **kwargs)
-        self.params.append(_flag("--verbose", "-v", help="Say more on stderr."))
-        self.params.append(_flag("--debug", help="Show the traceback of an error."))
-        for option in self.params:
-            if isinstance(option, click.Option) and option.envvar is None and option.name is not None:
-                option.envvar = _variables(self.name or "", option)
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Parse; a word that came from the environment is named as such."""
-        try:
-            return super().parse_args(context, args)
-        except click.BadParameter as error:
-            name = error.param.name if error.param is not None else None
-            source = context.get_parameter_source(name) if name else None
-            if source is ParameterSource.ENVIRONMENT and isinstance(error.param, click.Option):
-                used = next(each for each in error.param.envvar or () if os.environ.get(each))
-                text = f"{error.message} (from the environment: {used})"
-                raise click.BadParameter(text, context, error.param) from error
-            raise
-
-    def invoke(self, context: click.Context) -> Any:
-        """Run; where whoever read the output has gone, there is nobody to tell."""
-        try:
-            return super().invoke(context)
-        except BrokenPipeError:  # click would make it an error like any other
-            context.exit(UNREAD)
-
-    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples below the options."""
-        with formatter.section("Example" if len(self.examples) == 1 else "Examples"):
-            for example in self.examples:
-                formatter.write(f"  {example}\n")
-
-
-class Name(click.Path):
-    """A path, which has a name: the empty one would stand for the folder one is in."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        """The path; a usage error for an empty one."""
-        if not str(value):
-            self.fail("the name is empty")
-        return super().convert(value, param, context)
-
-
-class Seconds(click.ParamType):  # type: ignore[type-arg]
-    """A time: seconds (12.5), or [hours:]minutes:seconds (1:02:03.5)."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Fraction:
-        """Exact seconds; a usage error for anything else."""
-        if isinstance(value, Fraction):
-            return value
-        parts = str(value)[:40].split(":")
-        if "e" in str(value).lower():  # 1e999999999 would take all memory
-            parts = []
-        try:
-            numbers = [Fraction(part) for part in parts]
-        except (ValueError, ZeroDivisionError):
-            numbers = []
-        if not 1 <= len(numbers) <= 3 or any(number < 0 for number in numbers) or "/" in str(value):
-            self.fail(f"{value!r} is not a time: give seconds (12.5) or minutes:seconds (1:02.5)")
-        total = Fraction(0)
-        for number in numbers:
-            total = total * 60 + number
-        return total
-
-
-class Rate(click.ParamType):  # type: ignore[type-arg]
-    """A frame rate: 25, 23.976 or 30000/1001."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Fraction:
-        """Exact frames a second; a usage error for anything else."""
-        try:
-            rate = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 0 < rate <= 1000:
-            self.fail(f"{value!r} is not a frame rate: give 25, 23.976 or 30000/1001")
-        return rate
-
-
-class Count(click.ParamType):  # type: ignore[type-arg]
-    """A positive whole number, or one of a few words."""
-
-    name = "N"
-
-    def __init__(self, *words: str) -> None:
-        self.words = words
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | str:
-        """The number, or the word."""
-        if value in self.words:
-            return str(value)
-        try:
-            number = int(value)
-        except ValueError:
-            number = 0
-        if number < 1:
-            self.fail(f"{value!r} is neither a positive number nor one of: {', '.join(self.words)}")
-        return number
-
-
-class Number(click.FloatRange):
-    """A number of a range; inf and nan, which no range keeps out, are refused."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        """The number; a usage error for anything else."""
-        number = float(super().convert(value, param, context))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number")
-        return number
 
 
 def progress_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,26 +42,6 @@ def _shared(function: Callable[..., Any], options: list[Decorator]) -> Callable[
     return function
 
 
-def _variables(command: str, option: click.Option) -> list[str]:
-    """Names in the environment that set an option: SCENIVID_BATCH_STYLE before SCENIVID_STYLE.
-
-    The short ones are for what the commands that stylize share.
-    """
-    names = [f"SCENIVID_{command}_{spelled(option)}"]
-    if getattr(option, "shared", False):
-        names.append(f"SCENIVID_{spelled(option)}")
-    return [name.upper().replace("-", "_") for name in names]
-
-
-def spelled(option: click.Option) -> str:
-    """An option's name as people write it, without dashes before it."""
-    return max(option.opts, key=len).lstrip("-")
-
-
-def _flag(*names: str, help: str) -> click.Option:
-    return click.Option(names, is_flag=True, expose_value=False, help=help)
-
-
 def _progress(context: click.Context, parameter: click.Parameter, value: str) -> None:
     context.meta["scenivid.progress"] = value
     if value == "json":
@@ -215,12 +67,18 @@ _PROGRESS: list[Decorator] = [
     click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
                  callback=_log_file, help="Append every message, with its time, to this file."),
 ]  # fmt: skip
+
+
 _LOOK = {
     "style", "strength", "ink", "style-image", "style-predictor", "like", "consistency", "flow",
     "flow-weights", "device", "precision", "tile", "engine", "paint", "max-pixels", "onnx-layout",
     "onnx-range", "onnx-channels",
 }  # fmt: skip
+
+
 _UNIT = Number(0, 1)
+
+
 _STYLIZE: list[Decorator] = [
     click.option("--style", default="aozora", show_default=True, metavar="NAME|FILE",
                  help="A style's name, a .safetensors or .onnx file, or none (identity)."),

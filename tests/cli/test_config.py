@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     """What `stylize` and `batch` are told, in place of doing it."""
-    from scenivid.cli import batch, stylize
+    from scenivid.cli.commands import batch, stylize
 
     values: Told = {}
     for module in (stylize, batch):
@@ -180,7 +180,7 @@ def test_every_option_of_every_command_has_a_variable_of_its_own() -> None:
     from importlib import import_module
 
     for name in COMMANDS:
-        command = import_module(f"scenivid.cli.{name}").command
+        command = import_module(f"scenivid.cli.commands.{name}").command
         inner = command.commands.values() if isinstance(command, click.Group) else [command]
         for each in inner:
             for option in each.params:

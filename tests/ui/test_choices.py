@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from scenivid.cli.stylize import command, settings_from
+from scenivid.cli.commands.stylize import command, settings_from
 from scenivid.engine import StylizeSettings
 from scenivid.errors import ConfigError
 from scenivid.ui.choices import FORMATS, Choices, exact, seconds

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scenivid.cli import terminal
+from scenivid.cli.command import Command
+from scenivid.cli.commands.stylize import settings_from
 from scenivid.cli.crew import crew_for, crew_options
-from scenivid.cli.options import Command, Name, Number, progress_options, stylize_options
+from scenivid.cli.options import progress_options, stylize_options
+from scenivid.cli.parameters import Name, Number
 from scenivid.cli.progress import crowded, metered
-from scenivid.cli.stylize import settings_from
 
 if TYPE_CHECKING:
     from scenivid.batch.jobs import Job, Result

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Number, progress_options
+from scenivid.cli.command import Command
+from scenivid.cli.options import progress_options
+from scenivid.cli.parameters import Number
 from scenivid.cli.progress import shown
 
 PROGRAMS = {

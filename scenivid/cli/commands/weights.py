@@ -7,7 +7,7 @@ import json
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command
+from scenivid.cli.command import Command
 
 
 @click.group("weights")

@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
+from scenivid.cli.command import Command
 from scenivid.cli.crew import crew_for, crew_options
-from scenivid.cli.options import Command, Name, Seconds, progress_options, stylize_options
+from scenivid.cli.options import progress_options, stylize_options
+from scenivid.cli.parameters import Name, Seconds
 from scenivid.cli.progress import shown
 
 EXAMPLES = (

@@ -9,7 +9,8 @@ import click
 
 from scenivid import aside
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Count
+from scenivid.cli.command import Command
+from scenivid.cli.parameters import Count
 
 
 @click.command("bench", cls=Command, examples=("scenivid bench --quick",))

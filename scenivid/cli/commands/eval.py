@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Seconds
+from scenivid.cli.command import Command
+from scenivid.cli.parameters import Seconds
 from scenivid.cli.progress import shown
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Number, Seconds, look_options
-from scenivid.cli.stylize import settings_from
+from scenivid.cli.command import Command
+from scenivid.cli.commands.stylize import settings_from
+from scenivid.cli.options import look_options
+from scenivid.cli.parameters import Number, Seconds
 
 EXAMPLES = ("scenivid live examples/clip.mp4 --no-open",)
 

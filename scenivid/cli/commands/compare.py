@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Name
+from scenivid.cli.command import Command
+from scenivid.cli.parameters import Name
 
 
 @click.command(

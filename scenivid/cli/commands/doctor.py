@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command
+from scenivid.cli.command import Command
 
 
 @click.command("doctor", cls=Command, examples=("scenivid doctor",))

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from scenivid.cli import terminal
-from scenivid.cli.options import Command, Name
+from scenivid.cli.command import Command
+from scenivid.cli.parameters import Name
 from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings
 
 
