@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from scenivid.flow.estimators import FlowEstimator, open_estimator
     from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card, save_checkpoint
     from scenivid.pixels import Clip, Layout, StoredClip
-    from scenivid.styles.onnx_options import OnnxOptions
+    from scenivid.styles.onnx.options import OnnxOptions
     from scenivid.styles.stylizer import Stylizer
     from scenivid.styles.zoo import load_style
     from scenivid.temporal.steady import Memory, steady
@@ -64,7 +64,7 @@ _NAMES = {
     "batch.jobs": "Job Result find_jobs run_jobs",
     "nets.checkpoint": "ModelCard load_checkpoint read_card save_checkpoint",
     "pixels": "Clip Layout StoredClip",
-    "styles.onnx_options": "OnnxOptions",
+    "styles.onnx.options": "OnnxOptions",
     "styles.stylizer": "Stylizer",
     "styles.zoo": "load_style",
     "temporal.steady": "Memory steady",

@@ -12,9 +12,9 @@ import torch
 
 from scenivid.devices import choose_dtype, resolve_device
 from scenivid.errors import ConfigError
-from scenivid.styles import onnx_run
 from scenivid.styles.engines import providers
 from scenivid.styles.engines.providers import providers_for
+from scenivid.styles.onnx import session
 
 ALL = [
     "TensorrtExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider", "DmlExecutionProvider",
@@ -71,15 +71,15 @@ def test_tensorrt_is_chosen_only_where_its_libraries_are(monkeypatch: pytest.Mon
 def test_a_provider_that_refuses_a_network_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     tried = []
 
-    def session(path: str, options: Any, providers: list[str]) -> str:
+    def make(path: str, options: Any, providers: list[str]) -> str:
         tried.append(providers)
         if providers[0] != "CPUExecutionProvider":
             raise RuntimeError("no such operator")
         return "a session"
 
-    runtime = SimpleNamespace(InferenceSession=session)
+    runtime = SimpleNamespace(InferenceSession=make)
     with caplog.at_level(logging.WARNING, "scenivid"):
-        made = onnx_run._with_providers(
+        made = session._with_providers(
             runtime, Path("net.onnx"), None, ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
         )
     assert made == "a session" and len(tried) == 2

@@ -20,7 +20,7 @@ from scenivid.engine.passage import Passage, Progress, expected_frames, still
 from scenivid.engine.segments.work import Work, open_work
 from scenivid.engine.settings import StylizeSettings
 from scenivid.errors import ConfigError, InputError
-from scenivid.styles.onnx_options import OnnxOptions
+from scenivid.styles.onnx.options import OnnxOptions
 from scenivid.video.writing.writer import is_standard_output
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from scenivid.errors import ConfigError
-from scenivid.styles.onnx_options import OnnxOptions
+from scenivid.styles.onnx.options import OnnxOptions
 from scenivid.styles.tiling import SMALLEST
 from scenivid.temporal import DEFAULT_CONSISTENCY
 from scenivid.video.reading.settings import MAX_PIXELS, ReadSettings

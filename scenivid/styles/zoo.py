@@ -12,9 +12,9 @@ from torch import nn
 
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint, read_card
-from scenivid.styles.onnx_bound import no_style_wanted
-from scenivid.styles.onnx_options import OnnxOptions
-from scenivid.styles.onnx_style import open_onnx
+from scenivid.styles.onnx.opening import open_onnx
+from scenivid.styles.onnx.options import OnnxOptions
+from scenivid.styles.onnx.style_inputs import no_style_wanted
 from scenivid.styles.places import embedded_dir, models_dir
 from scenivid.styles.published import PUBLISHED, fetch
 from scenivid.styles.stylizer import SMOOTHING, Stylizer, stylizer_for

@@ -15,8 +15,10 @@ from safetensors.torch import save
 
 from scenivid.errors import CheckpointError, ScenividError
 from scenivid.nets.checkpoint import load_checkpoint
-from scenivid.styles import onnx_run, zoo
-from scenivid.styles.onnx_style import OnnxOptions, open_onnx
+from scenivid.styles import zoo
+from scenivid.styles.onnx.opening import open_onnx
+from scenivid.styles.onnx.options import OnnxOptions
+from scenivid.styles.onnx.session import open_session, run_session
 from scenivid.styles.published import import_checkpoint
 
 CPU = torch.device("cpu")
@@ -162,27 +164,28 @@ def test_a_network_without_an_output_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_that_loops_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenivid.styles.onnx_style.OPENING_S", 0.3)
+    for room in ("opening", "probing"):
+        monkeypatch.setattr(f"scenivid.styles.onnx.{room}.OPENING_S", 0.3)
     with pytest.raises(CheckpointError, match="took more than"):
         open_onnx(_loops(tmp_path / "a.onnx"), CPU, OnnxOptions(layout="nchw", value_range="unit"))
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals differ there")
 def test_a_network_that_loops_for_ever_ends_with_ctrl_c(tmp_path: Path) -> None:
-    session = onnx_run.open_session(_loops(tmp_path / "a.onnx"), CPU)
+    session = open_session(_loops(tmp_path / "a.onnx"), CPU)
     picture = torch.zeros(1, 3, 8, 8).numpy()
     began = time.monotonic()
     threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
-        onnx_run.run_session(session, picture, "a.onnx")
+        run_session(session, picture, "a.onnx")
     assert time.monotonic() - began < 2
     assert not any(thread.name == "scenivid-onnx" for thread in threading.enumerate())
 
 
 def test_what_doesnt_fit_into_memory_is_an_error(tmp_path: Path) -> None:
-    session = onnx_run.open_session(_grows(tmp_path / "a.onnx", 60_000.0), CPU)
+    session = open_session(_grows(tmp_path / "a.onnx", 60_000.0), CPU)
     with pytest.raises(CheckpointError, match="memory"):
-        onnx_run.run_session(session, torch.zeros(1, 3, 8, 8).numpy(), "a.onnx")
+        run_session(session, torch.zeros(1, 3, 8, 8).numpy(), "a.onnx")
 
 
 def test_a_damaged_onnx_file_is_one_line(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.translator import Translator, TranslatorParams, initialise
 from scenivid.styles import zoo
-from scenivid.styles.export import export_onnx
-from scenivid.styles.onnx_style import OnnxOptions, open_onnx
+from scenivid.styles.onnx.export import export_onnx
+from scenivid.styles.onnx.opening import open_onnx
+from scenivid.styles.onnx.options import OnnxOptions
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

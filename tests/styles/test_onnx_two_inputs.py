@@ -14,7 +14,8 @@ from small_runs import IDENTITY, run
 
 from scenivid.errors import CheckpointError, ConfigError, InputError
 from scenivid.styles import zoo
-from scenivid.styles.onnx_style import OnnxOptions, open_onnx
+from scenivid.styles.onnx.opening import open_onnx
+from scenivid.styles.onnx.options import OnnxOptions
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -82,7 +82,7 @@ def import_(file: Path, name: str | None) -> None:
 @click.argument("output", metavar="FILE.onnx", type=click.Path(path_type=Path))
 def export(name: str, output: Path) -> None:
     """Write a style as ONNX: any batch, height and width; RGB in [0, 1]."""
-    from scenivid.styles.export import export_onnx
+    from scenivid.styles.onnx.export import export_onnx
 
     export_onnx(name, output)
     terminal.out(str(output))

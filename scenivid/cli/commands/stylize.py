@@ -84,7 +84,7 @@ def command(
 def settings_from(options: dict[str, Any], **more: Any) -> Any:
     """The engine's settings from the shared options."""
     from scenivid.engine import StylizeSettings
-    from scenivid.styles.onnx_options import OnnxOptions
+    from scenivid.styles.onnx.options import OnnxOptions
 
     values = dict(options)
     onnx = OnnxOptions(

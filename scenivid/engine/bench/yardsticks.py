@@ -132,8 +132,8 @@ def least(work: Callable[[], object], quick: bool) -> float:
 
 def _animegan() -> float:
     """Milliseconds of processor time for a frame of 960x540."""
-    from scenivid.styles.export import Unit, trace
-    from scenivid.styles.onnx_run import open_session
+    from scenivid.styles.onnx.export import Unit, trace
+    from scenivid.styles.onnx.session import open_session
 
     with tempfile.TemporaryDirectory(prefix="scenivid-") as scratch:
         path = Path(scratch) / "animegan.onnx"

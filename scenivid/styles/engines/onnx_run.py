@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scenivid import aside
 from scenivid.cores import Threads
 from scenivid.errors import DependencyError, OutputError
-from scenivid.styles.export import Unit, trace
+from scenivid.styles.onnx.export import Unit, trace
 
 
 class OnnxRun:

@@ -23,7 +23,7 @@ from scenivid.errors import CheckpointError, DependencyError, OutputError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.translator import Translator
 from scenivid.pixels import from_signed, to_signed
-from scenivid.styles.onnx_run import open_session
+from scenivid.styles.onnx.session import open_session
 from scenivid.styles.zoo import find
 
 TOLERANCE = 1e-3

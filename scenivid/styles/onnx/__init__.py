@@ -1,0 +1,1 @@
+"""Styles from ONNX networks, and ours as such."""
