@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from scenivid.batch.jobs import Begun, Check, Job, Result, attempt, locked
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.run import stylize_with
 from scenivid.errors import ConfigError, OutputError
 

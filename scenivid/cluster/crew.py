@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from scenivid.cluster.tasks import Hand, Message, Task
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled, OutputError
 
 _DEATHS = 3

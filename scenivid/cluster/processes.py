@@ -15,7 +15,7 @@ import torch
 from scenivid import cores
 from scenivid.cluster.crew import Worker
 from scenivid.cluster.tasks import Hand, Message, Task, perform
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled
 from scenivid.signals import cancellable
 

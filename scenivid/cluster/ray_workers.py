@@ -20,7 +20,7 @@ from scenivid import cores
 from scenivid.cluster.crew import Worker
 from scenivid.cluster.processes import automatic
 from scenivid.cluster.tasks import Hand, Message, Task, Trouble, perform
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled, ConfigError, DependencyError, OutputError
 
 _PAUSE_S, _GRACE_S, _START_S = 0.3, 1.2, 180.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenivid import errors
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled, ScenividError, one_line
 
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from scenivid import cores
-from scenivid.cores import Threads, set_up
+from scenivid.cores import Threads
 from scenivid.engine import stages
-from scenivid.engine.agreed import agree
 from scenivid.engine.lanes.guard import Guard
 from scenivid.engine.lanes.plan import Plan
-from scenivid.engine.lanes.plane_finish import Finish, as_wanted
+from scenivid.engine.lanes.plane_finish import Finish
 from scenivid.engine.lanes.planes import Frame, Look, Paint, Steady
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.lanes.unchanged import Count, PassOn
+from scenivid.engine.loading.agreed import agree
+from scenivid.engine.loading.loaded import Loaded
+from scenivid.engine.loading.painter import loaded_style, painter_for, precision_of
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
@@ -28,16 +30,21 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.styles.engines.graph_style import GraphStyle
 from scenivid.styles.finish_planes import painting_size
-from scenivid.styles.painter import Painter, TensorPainter
+from scenivid.styles.painter import TensorPainter
 from scenivid.styles.tiling import auto_tile
 
 if TYPE_CHECKING:
-    from scenivid.engine.lanes.tensors import Batch
+    from scenivid.engine.lanes.batches import Batch
     from scenivid.styles.stylizer import Stylizer
+
 
 _BATCH_PIXELS = 2**24
 """Painted at once on CUDA with `batch='auto'`: more gains nothing."""
+
+
 _MOST = 32
+
+
 _LARGE = 2**22
 """Pixels of a frame from which as few as possible wait between the stages."""
 
@@ -103,7 +110,7 @@ class Chain:
         style: Stylizer | GraphStyle | None = stylizer
         if stylizer is None and settings.style != "none" and settings.strength > 0:
             graph = on_cpu and not tensors and settings.like is None  # a palette works on tensors
-            style, settings = _loaded_style(settings, device, graph, loaded)
+            style, settings = loaded_style(settings, device, graph, loaded)
         shots = Shots(pieces)
         plain = style is None
         if style is None and settings.like is not None:
@@ -112,10 +119,10 @@ class Chain:
             style = Untouched()
         if style is None or settings.strength == 0:
             settled["paint"] = "none"
-            passing = _PassOn(dtype, stored, shots)
+            passing = PassOn(dtype, stored, shots)
             threads = cores.divide(False)
             return cls(
-                [passing], 1, threads, device, settings.serial, settled, shots=shots, scout=_Count(shots)
+                [passing], 1, threads, device, settings.serial, settled, shots=shots, scout=Count(shots)
             )
         consistency = 0.0 if plain else settings.consistency  # a palette alone is as steady as the source
         estimator = None
@@ -131,7 +138,7 @@ class Chain:
             place = None if isinstance(style, GraphStyle) else torch.device(device)
             tile = auto_tile(*small, batch, style.bytes_per_pixel, place)
         side = tile if isinstance(tile, int) else None
-        painter, threads, engine = _painter(
+        painter, threads, engine = painter_for(
             style, replace(settings, engine="auto") if plain else settings, small, side, on_cpu, notes, loaded
         )
         plan = Plan(
@@ -154,15 +161,16 @@ class Chain:
             "tile": plan.tile or "none",
             "paint": f"{small[1]}x{small[0]}",
             "engine": engine,
-            "precision": _precision(style),
+            "precision": precision_of(style),
         }
         depth = 1 if size[0] * size[1] > _LARGE else DEPTH
         if tensors:
-            from scenivid.engine.lanes import tensors as tensor_lane
+            from scenivid.engine.lanes.batches import Batch
+            from scenivid.engine.lanes.tensors import lane
 
             assert isinstance(painter, TensorPainter)
-            row = tensor_lane.lane(plan, painter.stylizer, estimator, torch.device(device), notes)
-            kind: type[Frame] | type[Batch] = tensor_lane.Batch
+            row = lane(plan, painter.stylizer, estimator, torch.device(device), notes)
+            kind: type[Frame] | type[Batch] = Batch
             return cls(row, batch, threads, device, settings.serial, settled, depth, kind, shots)
         row = [Look(plan, estimator), Paint(plan, painter, notes), Finish(plan)]
         if plan.consistency > 0:
@@ -183,7 +191,7 @@ class Chain:
         """
         try:
             if self.kind is not Frame:
-                from scenivid.engine.lanes.tensors import batches, rgb_of
+                from scenivid.engine.lanes.batches import batches, rgb_of
 
                 yield from batches(map(rgb_of, clips), first, self.batch, self.shots)
                 return
@@ -208,13 +216,13 @@ class Chain:
             ) as results:
                 yield results
             return
-        from scenivid.engine.lanes import tensors as tensor_lane
+        from scenivid.engine.lanes import streams
 
-        wrap = tensor_lane.on_streams(torch.device(self.device))
+        wrap = streams.on_streams(torch.device(self.device))
         with stages.running(
             parts, self.stages, watch, serial=self.serial, depth=self.depth, wrap=wrap
         ) as results:
-            yield results if wrap is None else tensor_lane.arrived(results)
+            yield results if wrap is None else streams.arrived(results)
 
     def restore(self, states: Iterable[tuple[str, object]]) -> None:
         """Go on from where another chain's part said `states`.
@@ -226,102 +234,6 @@ class Chain:
         for name, state in states:
             if name in known:
                 known[name].restore(state)
-
-
-class _Count:
-    """Find where pieces begin, where shots make no difference."""
-
-    name, workers = "flow", 1
-
-    def __init__(self, shots: Shots) -> None:
-        self._shots = shots
-
-    def __call__(self, frame: Frame) -> Frame:
-        return replace(frame, edges=self._shots.edges(frame.edges.mark, self._shots.pass_by()))
-
-    def state(self) -> object:
-        return None
-
-    def restore(self, state: object) -> None:
-        """Nothing is remembered."""
-
-
-class _PassOn(_Count):
-    """Leave frames as they are, but for the numbers that hold them."""
-
-    name = "finish"
-
-    def __init__(self, dtype: torch.dtype | None, stored: Layout | None, shots: Shots) -> None:
-        super().__init__(shots)
-        self._dtype, self._stored = dtype, stored
-
-    def __call__(self, frame: Frame) -> Frame:
-        found = super().__call__(frame)
-        return replace(found, source=as_wanted(found.source, self._dtype, self._stored))
-
-
-def _loaded_style(
-    settings: StylizeSettings, device: torch.device | str, graph: bool, loaded: Loaded
-) -> tuple[Stylizer | GraphStyle, StylizeSettings]:
-    """The style, and the settings with the precision that is agreed on for it.
-
-    Args:
-        graph: whether OpenVINO may run it without torch.
-    """
-
-    def load(settings: StylizeSettings) -> Stylizer | GraphStyle:
-        style = loaded.graph(settings) if graph else None
-        return style or loaded.style(settings, torch.device(device))
-
-    style = load(settings)
-    found = _precision(style)
-    if settings.precision == "auto" and found != "own":
-        agreed = agree(settings.agreed, f"precision of {settings.style}", found)
-        settings = replace(settings, precision=agreed)
-        style = style if agreed == found else load(settings)
-    return style, settings
-
-
-def _precision(style: Stylizer | GraphStyle) -> str:
-    """By the name that settings have for it; 'own' for what has no other."""
-    if isinstance(style, GraphStyle):
-        return "fp32" if style.precision == "f32" else style.precision
-    names: dict[Any, str] = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
-    return names.get(getattr(style, "dtype", None), "own")
-
-
-def _painter(
-    style: Stylizer | GraphStyle,
-    settings: StylizeSettings,
-    size: tuple[int, int],
-    tile: int | None,
-    on_cpu: bool,
-    notes: list[str],
-    loaded: Loaded,
-) -> tuple[Painter, Threads, str]:
-    """The style made for a size of frames, how many threads it has, and the engine's name."""
-    picture, engine = settings.like, settings.engine
-    what = f"engine of {settings.style} at {size[1]}x{size[0]}"
-    if isinstance(style, GraphStyle):
-        agreed = agree(settings.agreed, what, "openvino") if engine == "auto" else "openvino"
-        if agreed == "openvino":
-            threads = cores.divide(True)
-            return loaded.painter(style, size, threads, tile), threads, "openvino"
-        style, engine = loaded.style(settings, torch.device("cpu")), agreed
-    from scenivid.styles.stylizer import stateless
-
-    threads, name = cores.divide(stateless(style) and picture is None), "torch"
-    if on_cpu and tile is None:
-        with set_up(threads):
-            found, name = loaded.with_engine(style, engine, size, threads, notes)
-            if engine == "auto" and name != "own" and (agreed := agree(settings.agreed, what, name)) != name:
-                found, name = loaded.with_engine(style, agreed, size, threads, notes)
-            style = found
-    if picture is not None:
-        from scenivid.styles.like import like
-
-        style = like(style, picture)
-    return TensorPainter(style, tile), threads, name
 
 
 def _short_side(wanted: int | str, usual: int | None) -> int | None:

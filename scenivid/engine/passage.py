@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from scenivid.cores import set_up
 from scenivid.devices import is_cpu, resolve_device
-from scenivid.engine.agreed import agree
 from scenivid.engine.chain import Chain
 from scenivid.engine.lanes.planes import Frame
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.agreed import agree
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.segments.work import Boundary, Work, piece_lengths
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import States, mark_of
@@ -35,7 +35,7 @@ from scenivid.video.writing.writer import WriterSettings, open_writer
 if TYPE_CHECKING:
     import torch
 
-    from scenivid.engine.lanes.tensors import Batch
+    from scenivid.engine.lanes.batches import Batch
     from scenivid.styles.stylizer import Stylizer
 
 AnyClip = Clip | StoredClip

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenivid import aside
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.made import Made, network_of
 from scenivid.engine.passage import Passage, Progress, expected_frames, still
 from scenivid.engine.segments.work import Work, open_work

@@ -20,7 +20,7 @@ from PIL import Image
 from scenivid.cores import set_up
 from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import InputError, ScenividError
 from scenivid.lazy import torch

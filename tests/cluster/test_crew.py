@@ -17,7 +17,7 @@ from scenivid.cluster.crew import Alone, Crew, Worker
 from scenivid.cluster.processes import Processes, automatic
 from scenivid.cluster.tasks import Hand, Message, Task, Trouble, perform
 from scenivid.engine import StylizeSettings
-from scenivid.engine.loaded import Loaded
+from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled, InputError, OutputError, ScenividError
 
 

@@ -12,7 +12,7 @@ from small_runs import make_clip
 from scenivid.batch.jobs import find_jobs, run_jobs
 from scenivid.batch.records import FOLDER
 from scenivid.engine import StylizeSettings, chain
-from scenivid.engine.agreed import agree
+from scenivid.engine.loading.agreed import agree
 from scenivid.engine.made import Made
 from scenivid.engine.segments.work import Work
 
@@ -56,14 +56,14 @@ def test_a_batch_paints_as_its_first_run_chose(
     agree(tmp_path / "out" / FOLDER, f"engine of {style} at 96x64", "torch")
     agree(tmp_path / "out" / FOLDER, f"precision of {style}", "fp32")
     engines = []
-    real = chain._painter
+    real = chain.painter_for
 
     def spy(*given: object) -> object:
         made = real(*given)  # type: ignore[arg-type]
         engines.append((made[2], given[1].precision))  # type: ignore[attr-defined]
         return made
 
-    monkeypatch.setattr(chain, "_painter", spy)
+    monkeypatch.setattr(chain, "painter_for", spy)
     assert [one.status for one in run_jobs(jobs)] == ["done", "done"]
     assert engines == [("torch", "fp32")] * 2
 

@@ -16,9 +16,10 @@ from small_runs import read
 from torch import Tensor
 
 from scenivid.engine import StylizeSettings, passage, stylize
-from scenivid.engine.lanes import tensors
+from scenivid.engine.lanes.batches import Batch
 from scenivid.engine.lanes.guard import EVERY, Guard, Watched, mask_at, watch
 from scenivid.engine.lanes.planes import Frame
+from scenivid.engine.lanes.tensors import Watch
 from scenivid.engine.segments.states import load_states, save_states
 from scenivid.engine.shots import Pieces
 from scenivid.errors import ConfigError
@@ -103,11 +104,11 @@ def test_both_lanes_do_the_same(film: Path) -> None:
         for i, rgb in enumerate(frames)
     ]
     whole = Clip(torch.zeros(6, 3, HEIGHT, WIDTH, dtype=torch.uint8), tuple(Fraction(i) for i in range(6)))
-    batch = tensors.Batch(
+    batch = Batch(
         whole, 0, rgb=torch.from_numpy(np.stack(frames)), cuts=tuple(i == 4 for i in range(6)),
         styled=torch.from_numpy(np.stack([leaves(rgb) for rgb in frames])),
     )  # fmt: skip
-    other = tensors.Watch()(batch).styled
+    other = Watch()(batch).styled
     assert other is not None
     np.testing.assert_allclose(
         np.stack([frame for frame in one if frame is not None]), other.numpy(), atol=2e-3

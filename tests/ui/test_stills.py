@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from servers import h264_clip
 
-from scenivid.engine import loaded
+from scenivid.engine.loading import loaded
 from scenivid.ui.choices import Choices
 from scenivid.ui.place import Place
 from scenivid.ui.sources import Source, Sources

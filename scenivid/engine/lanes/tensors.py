@@ -1,169 +1,41 @@
 """The way of frames on CUDA: some at once, as float tensors on the device, each stage on a stream of its own.
 
-The same stages as in `plane_lane`, for whole RGB tensors and with the reference formulas of `steady`.
+The same stages as in `planes`, for whole RGB tensors and with the reference formulas of `steady`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scenivid.engine.lanes.batches import Batch, rgb_of
 from scenivid.engine.lanes.guard import Watched, mask_at, watch
 from scenivid.engine.lanes.plan import Plan, alpha_like, failed
-from scenivid.engine.shots import Edges, Shots, mark_of
 from scenivid.engine.stages import Stage
-from scenivid.flow.consistency import Motion, estimate_motion
+from scenivid.flow.consistency import estimate_motion
 from scenivid.flow.estimators import FlowEstimator
 from scenivid.flow.filters import luma
 from scenivid.ink import compose
 from scenivid.perception.regions import looked_at
-from scenivid.pixels import Clip, StoredClip, to_float, to_pixels
+from scenivid.pixels import to_float, to_pixels
 from scenivid.styles.finish import at_painting_size, finish, finish_line
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Some frames on their way; what later stages don't need is let go."""
-
-    source: Clip | StoredClip
-    """RGB."""
-    number: int
-    """Of the first frame, counted from 0."""
-    edges: Edges = Edges()
-    full: Tensor | None = None
-    """Source pixels on the device, integers, [T, 3, H, W]."""
-    rgb: Tensor | None = None
-    """The source at the painting size, float, [T, 3, h, w]."""
-    cuts: tuple[bool, ...] = ()
-    """Whether each frame begins a shot."""
-    motion: Motion | None = None
-    styled: Tensor | None = None
-    """[T, 3, h, w], float, or four channels with a line field."""
-    kept: tuple[int, ...] = ()
-    """Frames whose source is kept, since the style failed on them."""
-    done: Tensor | None = None
-    """Finished pixels, on the host once `ready` has happened."""
-    ready: Any = None
-    """The CUDA event after the last stage's work."""
-
-    def tensors(self) -> Iterator[Tensor]:
-        """Everything on the device."""
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, Tensor):
-                yield value
-        if self.motion is not None:
-            yield from (self.motion.flow, self.motion.confidence)
-
-
 def lane(
     plan: Plan, stylizer: Stylizer, estimator: FlowEstimator | None, device: torch.device, notes: list[str]
 ) -> list[Stage]:
-    """The stages of a run; see `plane_lane.lane`."""
+    """The stages of a run, in order."""
     stages: list[Stage] = [Look(plan, estimator, device), Paint(plan, stylizer, notes)]
     if plan.guard:
         stages.append(Watch())
     if plan.consistency > 0:
         stages.append(Steady(plan))
     return [*stages, Finish(plan)]
-
-
-def batches(clips: Iterable[Clip], first: int, size: int, shots: Shots) -> Generator[Batch, None, None]:
-    """As many frames at once as wanted, counted from the beginning of each piece.
-
-    So what is computed together doesn't depend on where a run was taken up.
-    """
-    row = _Row(first)
-    for clip in clips:
-        for index in range(len(clip)):
-            seen = shots.see(clip.part(index, index + 1))
-            if seen.begins and row.cuts:
-                yield row.taken()
-            row.add(clip, index, seen.cut, shots.edges(0, seen))
-            if seen.full or len(row.cuts) == size:
-                yield row.taken()
-    if row.cuts:
-        yield row.taken()
-
-
-class _Row:
-    """Frames that will be one batch."""
-
-    def __init__(self, number: int) -> None:
-        self.cuts: list[bool] = []
-        self._number, self._edges = number, Edges()
-        self._held: list[tuple[Clip, int, int]] = []
-
-    def add(self, clip: Clip, index: int, cut: bool, edges: Edges) -> None:
-        opening = self._edges if self.cuts else edges
-        self._edges = replace(edges, begins=opening.begins, before=opening.before)
-        self.cuts.append(cut)
-        last, begin, end = self._held[-1] if self._held else (None, 0, 0)
-        if last is clip and end == index:
-            self._held[-1] = (clip, begin, index + 1)
-        else:
-            self._held.append((clip, index, index + 1))
-
-    def taken(self) -> Batch:
-        source = _joined([clip.part(begin, end) for clip, begin, end in self._held])
-        batch = Batch(source, self._number, replace(self._edges, mark=mark_of(source)), cuts=tuple(self.cuts))
-        self._number += len(source)
-        self._held, self.cuts = [], []
-        return batch
-
-
-def _joined(clips: list[Clip]) -> Clip:
-    if len(clips) == 1:
-        return clips[0]
-    durations = [clip.durations or (None,) * len(clip) for clip in clips]
-    alphas = [clip.alpha for clip in clips if clip.alpha is not None]
-    return Clip(
-        torch.cat([clip.pixels for clip in clips]),
-        tuple(pts for clip in clips for pts in clip.pts),
-        tuple(length for some in durations for length in some),
-        torch.cat(alphas) if alphas else None,
-    )
-
-
-def on_streams(device: torch.device) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]] | None:
-    """Around each stage on CUDA: a stream of its own that waits for the stage before, never the host."""
-    if device.type != "cuda":
-        return None
-
-    def wrap(stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-        def run(batch: Batch) -> Batch:
-            with torch.cuda.stream(stream):
-                if batch.ready is not None:
-                    stream.wait_event(batch.ready)
-                for tensor in batch.tensors():
-                    if tensor.is_cuda:
-                        tensor.record_stream(stream)
-                result = stage(batch)
-                event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-                event.record(stream)
-                done: Batch = replace(result, ready=event)
-            return done
-
-        return run
-
-    return wrap
-
-
-def arrived(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The same batches, once their pixels have arrived on the host."""
-    for batch in batches:
-        if batch.ready is not None:
-            batch.ready.synchronize()
-        yield batch
 
 
 class Look:
@@ -349,12 +221,6 @@ class Finish:
 
     def restore(self, state: None) -> None:
         """Nothing is remembered."""
-
-
-def rgb_of(clip: Clip | StoredClip) -> Clip:
-    """The only clips that come here."""
-    assert isinstance(clip, Clip)
-    return clip
 
 
 def _told(batch: Batch, stage: Stage) -> Batch:

@@ -1,0 +1,1 @@
+"""What a run loads, and what 'auto' becomes."""
