@@ -36,8 +36,7 @@ def measure(size: int, precision: str, settings: list[str]) -> dict[str, float]:
     from scenivid.training.recipe import load_recipe
 
     try:
-        from scenivid.training.programs.translator import TranslatorProgram, describe
-        from scenivid.training.programs.translator_recipe import Recipe, open_sets
+        from scenivid.training.programs.translator import Recipe, TranslatorProgram, describe, open_sets
     except ImportError:
         from scenivid.training.program_translator import TranslatorProgram, describe
         from scenivid.training.translator_recipe import Recipe, open_sets

@@ -28,18 +28,9 @@ from scenivid.training.losses.contrastive import (
     src,
 )
 from scenivid.training.losses.temporal import steadiness
-from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
-from scenivid.training.translation import (
-    Batch,
-    Moment,
-    Networks,
-    Translations,
-    Weights,
-    discriminator_losses,
-    generator_losses,
-    term_weights,
-    translate,
-)
+from scenivid.training.translator.losses import discriminator_losses, generator_losses, term_weights
+from scenivid.training.translator.recipe import Recipe, build, moment_of
+from scenivid.training.translator.translation import Batch, Moment, Networks, Translations, Weights, translate
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scenivid.training.programs.translator_recipe import Recipe
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint
+from scenivid.training.translator.recipe import Recipe
 
 TINY = (
     "run.steps=4",

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import LiteParams
-from scenivid.training.programs import finetune, lite_recipe, pairs, stylegan, translator_recipe
+from scenivid.training.programs import finetune, lite_recipe, pairs, stylegan
 from scenivid.training.programs.translator import STYLE
 from scenivid.training.recipe import harmless
 from scenivid.training.stylegan.gan import NETWORKS
+from scenivid.training.translator import recipe as translator_recipe
 
 STAGES = ("stylegan", "finetune", "pairs", "translator", "lite")
 PRESETS = ("tiny", "256", "paper")

@@ -15,7 +15,7 @@ from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator
 from scenivid.pixels import pad, unpad
 from scenivid.training.painter.painter import Painting
-from scenivid.training.translation import FeatureGenerator
+from scenivid.training.translator.translation import FeatureGenerator
 
 
 class Teacher:

@@ -47,7 +47,7 @@ from scenivid.training.run.program import Stateful
 from scenivid.training.run.schedule import set_learning_rate, warmup_then_cosine
 from scenivid.training.run.speed import Mixed, compiled
 from scenivid.training.run.world import World, open_world
-from scenivid.training.translation import FeatureGenerator
+from scenivid.training.translator.translation import FeatureGenerator
 
 logger = logging.getLogger(__name__)
 _REFRESH = 50

@@ -24,13 +24,16 @@ from scenivid.training.data.augment import Augment
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.planning import gan
 from scenivid.training.planning.memory import peak_bytes
-from scenivid.training.programs import finetune, stylegan, translator, translator_plan
-from scenivid.training.programs.translator_recipe import Recipe, open_sets
+from scenivid.training.programs import finetune, stylegan
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.speed import Precision
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.gan import Gan, GanSettings
 from scenivid.training.stylegan.realism import RealismSettings
+from scenivid.training.translator import plan as translator_plan
+from scenivid.training.translator import program
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, open_sets
 
 pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
@@ -74,7 +77,7 @@ def test_copies_of_networks_go_with_what_they_are_copies_of() -> None:
 def test_a_translator_s_step_takes_what_was_estimated(
     data: Path, size: int, features: float, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (translator, perceptual):  # reading weights takes more than a toy step
+    for module in (program, perceptual):  # reading weights takes more than a toy step
         monkeypatch.setattr(module, "load_efficientnet", unlearnt)
     settings = [f"weights.features={features}", "features_side=80", f"weights.perceptual={features}"]
     settings += ["perceptual=efficientnet"]
@@ -89,7 +92,7 @@ def test_a_translator_s_step_takes_what_was_estimated(
     recipe = load_recipe(Recipe, None, settings)
 
     def run() -> None:
-        with translator.TranslatorProgram(recipe, open_sets(recipe)) as program:
+        with TranslatorProgram(recipe, open_sets(recipe)) as program:
             program.step(0)
             program.step(1)
 

@@ -21,8 +21,8 @@ from scenivid.training.prepare import maker as maker_room
 from scenivid.training.prepare.judge import Rules
 from scenivid.training.programs import data as program
 from scenivid.training.programs.data import Recipe, run
-from scenivid.training.programs.translator_recipe import Recipe as TranslatorRecipe
-from scenivid.training.programs.translator_recipe import open_sets
+from scenivid.training.translator.recipe import Recipe as TranslatorRecipe
+from scenivid.training.translator.recipe import open_sets
 
 
 @pytest.fixture(scope="module")

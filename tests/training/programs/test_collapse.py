@@ -11,12 +11,12 @@ from torch import Tensor
 from toy_translator import tiny
 
 from scenivid.errors import DivergedError
-from scenivid.training.programs.translator import TranslatorProgram
-from scenivid.training.programs.translator_recipe import Recipe, open_sets
 from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
 from scenivid.training.run.loop import train
 from scenivid.training.run.watchdog import Sign, translator_signs
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, open_sets
 
 WILD, STEPS = 12, 20
 UNGUARDED = ("clip=0.0", "weights.range=0.0")

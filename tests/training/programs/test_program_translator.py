@@ -14,12 +14,13 @@ from toy_translator import apart, tiny, weights
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.styles.published import import_checkpoint
-from scenivid.training.programs.translator import TranslatorProgram, run
-from scenivid.training.programs.translator_plan import describe
-from scenivid.training.programs.translator_recipe import Recipe, build, open_sets
+from scenivid.training.programs.translator import run
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
+from scenivid.training.translator.plan import describe
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, build, open_sets
 
 
 @pytest.mark.parametrize("generator", ["translator", "lite"])

@@ -16,9 +16,10 @@ import pytest
 import torch
 from toy_translator import tiny, weights
 
-from scenivid.training.programs.translator import TranslatorProgram, run
-from scenivid.training.programs.translator_recipe import Recipe, open_sets
+from scenivid.training.programs.translator import run
 from scenivid.training.run.checkpoint import read_checkpoint
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, open_sets
 
 
 def losses_of(recipe: Recipe) -> list[dict[str, float]]:

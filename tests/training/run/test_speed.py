@@ -10,10 +10,10 @@ from torch import nn
 from toy_translator import apart, tiny
 
 from scenivid.training.losses.temporal import MotionSettings, draw_motion
-from scenivid.training.programs.translator import TranslatorProgram
-from scenivid.training.programs.translator_recipe import Recipe, open_sets
 from scenivid.training.run import speed
 from scenivid.training.run.speed import Mixed, adam, compiled, laid_out
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, open_sets
 
 CPU = torch.device("cpu")
 

@@ -16,6 +16,7 @@ from scenivid.training.programs import stylegan, translator
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.log import read_log
+from scenivid.training.translator import program
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def eye(monkeypatch: pytest.MonkeyPatch) -> EfficientNetLite0:
     """With random weights, for the programs too."""
     torch.manual_seed(0)
     made = EfficientNetLite0().requires_grad_(False)
-    for program in (stylegan, translator):
-        monkeypatch.setattr(program, "load_efficientnet", lambda _: made)
+    for module in (stylegan, program):
+        monkeypatch.setattr(module, "load_efficientnet", lambda _: made)
     return made
 
 

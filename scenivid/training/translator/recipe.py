@@ -24,7 +24,7 @@ from scenivid.training.losses.contrastive import ContrastSettings, ProjectionHea
 from scenivid.training.losses.temporal import MotionSettings
 from scenivid.training.recipe import RunSettings, harmless
 from scenivid.training.run.speed import Precision
-from scenivid.training.translation import FeatureGenerator, Moment, Weights
+from scenivid.training.translator.translation import FeatureGenerator, Moment, Weights
 
 
 @dataclass(frozen=True)

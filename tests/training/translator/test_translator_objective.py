@@ -13,10 +13,11 @@ from time_shared_passes import measure, naive_losses, naive_translate
 from torch import Tensor
 from toy_translator import TINY, apart, tiny
 
-from scenivid.training.programs.translator import TranslatorProgram
-from scenivid.training.programs.translator_recipe import Recipe, build, moment_of, open_sets
 from scenivid.training.recipe import load_recipe
-from scenivid.training.translation import Batch, Networks, generator_losses, term_weights, translate
+from scenivid.training.translator.losses import generator_losses, term_weights
+from scenivid.training.translator.program import TranslatorProgram
+from scenivid.training.translator.recipe import Recipe, build, moment_of, open_sets
+from scenivid.training.translator.translation import Batch, Networks, translate
 
 
 @pytest.mark.parametrize("generator", ["translator", "lite"])

@@ -12,15 +12,10 @@ from scenivid.perception.perceptual import unlearnt_distance
 from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.planning.memory import estimate, peak_bytes
-from scenivid.training.programs.translator_recipe import Recipe, build, moment_of
 from scenivid.training.run.speed import Mixed
-from scenivid.training.translation import (
-    Batch,
-    Networks,
-    discriminator_losses,
-    generator_losses,
-    translate,
-)
+from scenivid.training.translator.losses import discriminator_losses, generator_losses
+from scenivid.training.translator.recipe import Recipe, build, moment_of
+from scenivid.training.translator.translation import Batch, Networks, translate
 
 
 def describe(recipe: Recipe) -> str:
