@@ -9,9 +9,9 @@ import argparse
 import logging
 from pathlib import Path
 
+from scenivid.training.lite.recipe import Recipe
 from scenivid.training.painter.pairs import paint_all
 from scenivid.training.programs.lite import open_stores
-from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.recipe import load_recipe
 
 

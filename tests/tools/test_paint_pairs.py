@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from scripts import ROOT, load_script
 
+from scenivid.training.lite.recipe import Recipe
 from scenivid.training.programs.lite import open_stores
-from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.recipe import load_recipe
 
 

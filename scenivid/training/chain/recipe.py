@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from scenivid.errors import ConfigError
 from scenivid.nets.lite import LiteParams
-from scenivid.training.programs import finetune, lite_recipe, pairs, stylegan
+from scenivid.training.lite import recipe as lite_recipe
+from scenivid.training.programs import finetune, pairs, stylegan
 from scenivid.training.programs.translator import STYLE
 from scenivid.training.recipe import harmless
 from scenivid.training.stylegan.gan import NETWORKS

@@ -28,6 +28,11 @@ from scenivid.nets.checkpoint import save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, Stream
+from scenivid.training.lite.contrast import PaintingContrast
+from scenivid.training.lite.files import begin_from, card
+from scenivid.training.lite.judges import Judges
+from scenivid.training.lite.plan import plan
+from scenivid.training.lite.recipe import Recipe
 from scenivid.training.losses.adversarial import curriculum
 from scenivid.training.losses.lite import inner, lines, reconstruction
 from scenivid.training.losses.temporal import SyntheticMotion, draw_motion, steadiness, synthesise
@@ -35,11 +40,6 @@ from scenivid.training.painter.batches import Crops, Levels
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore, paint_all
 from scenivid.training.painter.teacher import Teacher
-from scenivid.training.painting_contrast import PaintingContrast
-from scenivid.training.programs.lite_files import begin_from, card
-from scenivid.training.programs.lite_judges import Judges
-from scenivid.training.programs.lite_plan import plan
-from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid
 from scenivid.training.run.loop import Progress, train

@@ -18,8 +18,9 @@ import torch
 import scenivid
 from scenivid.nets.lite import LiteParams
 from scenivid.training.data.motion import MotionRecipe
+from scenivid.training.lite import recipe as lite_recipe
 from scenivid.training.painter.views import PairSettings
-from scenivid.training.programs import flow, lite, lite_recipe, pairs
+from scenivid.training.programs import flow, lite, pairs
 from scenivid.training.recipe import RunSettings, load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint
 from scenivid.training.run.loop import train

@@ -16,8 +16,8 @@ from scenivid.nets.checkpoint import (
     save_checkpoint,
 )
 from scenivid.nets.lite import Lite
+from scenivid.training.lite.recipe import Recipe
 from scenivid.training.painter.looks import look_named
-from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 
 

@@ -14,12 +14,12 @@ from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0
 from scenivid.training.data.images import scan
+from scenivid.training.lite.recipe import Recipe
 from scenivid.training.losses.lite import inner
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.teacher import Teacher
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.planning.missing import look_for
-from scenivid.training.programs.lite_recipe import Recipe
 from scenivid.training.run.speed import Mixed
 
 logger = logging.getLogger(__name__)

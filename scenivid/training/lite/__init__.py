@@ -1,0 +1,1 @@
+"""A lite network's training: settings, judges of its results, contrast through its encoder, files."""
