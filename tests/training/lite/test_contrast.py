@@ -14,11 +14,12 @@ from torch import Tensor
 from scenivid.nets.checkpoint import read_tensors
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.training.lite.contrast import PaintingContrast
+from scenivid.training.lite.program import LiteProgram
 from scenivid.training.lite.recipe import Recipe, Weights
 from scenivid.training.losses.contrastive import ContrastSettings
 from scenivid.training.painter.pairs import Pairs
 from scenivid.training.painter.views import PairSettings
-from scenivid.training.programs.lite import LiteProgram, run
+from scenivid.training.programs.lite import run
 from scenivid.training.recipe import RunSettings
 from scenivid.training.run.checkpoint import CHECKPOINT, read_checkpoint
 

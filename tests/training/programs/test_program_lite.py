@@ -14,12 +14,13 @@ from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.training.lite.files import card, export_checkpoint
+from scenivid.training.lite.program import LiteProgram
 from scenivid.training.lite.recipe import Recipe, Weights
 from scenivid.training.losses.lite import lines, reconstruction
 from scenivid.training.painter.looks import look_named
 from scenivid.training.painter.pairs import Pairs, PairStore
 from scenivid.training.painter.views import PairSettings
-from scenivid.training.programs.lite import LiteProgram, run
+from scenivid.training.programs.lite import run
 from scenivid.training.recipe import RunSettings, load_recipe
 
 RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
