@@ -34,8 +34,8 @@ from scenivid.training.learning.watch import Best, Clock
 from scenivid.training.losses.contrastive import ProjectionHeads, draw_places, over_layers, patch_nce
 from scenivid.training.losses.lite import inner, reconstruction
 from scenivid.training.losses.look import statistics_loss
+from scenivid.training.losses.painting_critic import PaintingCritic
 from scenivid.training.losses.temporal import draw_motion, steadiness, synthesise
-from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.run.program import Stateful
 from scenivid.training.run.random_state import generator
 from scenivid.training.run.schedule import set_learning_rate

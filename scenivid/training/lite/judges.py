@@ -15,8 +15,8 @@ from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.lite.recipe import Recipe
 from scenivid.training.losses.lite import inner
+from scenivid.training.losses.painting_critic import PaintingCritic
 from scenivid.training.painter.looks import look_named
-from scenivid.training.painting_critic import PaintingCritic
 from scenivid.training.run.program import Stateful
 from scenivid.training.run.speed import Mixed
 from scenivid.training.run.world import World

@@ -1,1 +1,1 @@
-"""Losses, as functions."""
+"""Losses, as functions and as the small networks that learn to judge."""

@@ -11,7 +11,7 @@ from scenivid.devices import resolve_device
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.perception.efficientnet import EfficientNetLite0
-from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.constraints import Constraints, Held, unlearnt_judges

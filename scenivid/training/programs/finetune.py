@@ -24,9 +24,9 @@ from scenivid.pixels import to_float, to_signed
 from scenivid.training.data.augment import Augment
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet
-from scenivid.training.data.segmenters import open_segmenter
-from scenivid.training.data.selection import score_pairs
 from scenivid.training.losses.semantic import image_direction
+from scenivid.training.pairs.segmenters import open_segmenter
+from scenivid.training.pairs.selection import score_pairs
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing
 from scenivid.training.programs.stylegan import open_critic, open_images, open_realism, open_stream, plan
 from scenivid.training.recipe import RunSettings, harmless

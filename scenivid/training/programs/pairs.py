@@ -25,15 +25,15 @@ from scenivid.aside import whole
 from scenivid.devices import resolve_device
 from scenivid.errors import DataError
 from scenivid.pixels import to_pixels
-from scenivid.training.data.diffusion_pairs import blank, check_diffusers, missing_models
 from scenivid.training.data.images import scan
-from scenivid.training.data.pair_memory import RememberedPairs
-from scenivid.training.data.pair_sources import FolderPairs, PairSource
-from scenivid.training.data.segmenters import Segmenter, open_segmenter
-from scenivid.training.data.segmenters import weights_of as segmenter_weights
-from scenivid.training.data.selection import Calibration, calibrate, passes, score_pairs
+from scenivid.training.pairs.diffusion import blank, check_diffusers, missing_models
+from scenivid.training.pairs.memory import RememberedPairs
+from scenivid.training.pairs.recipe import Recipe, needed_paths, open_source
+from scenivid.training.pairs.segmenters import Segmenter, open_segmenter
+from scenivid.training.pairs.segmenters import weights_of as segmenter_weights
+from scenivid.training.pairs.selection import Calibration, calibrate, passes, score_pairs
+from scenivid.training.pairs.sources import FolderPairs, PairSource
 from scenivid.training.planning.missing import Needed, ask_for, look_for, name_missing, naming_packages
-from scenivid.training.programs.pairs_recipe import Recipe, needed_paths, open_source
 from scenivid.training.recipe import RunSettings
 from scenivid.training.run.log import grid, save_png
 from scenivid.training.run.loop import Progress, train

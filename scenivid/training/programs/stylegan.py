@@ -26,7 +26,7 @@ from scenivid.training.data.augment import Augment
 from scenivid.training.data.images import scan
 from scenivid.training.data.memory import MemorySet
 from scenivid.training.data.samples import ImageSet, Stream
-from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
+from scenivid.training.losses.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.planning.gan import describe
 from scenivid.training.planning.missing import look_for
 from scenivid.training.recipe import RunSettings, harmless

@@ -20,7 +20,7 @@ from scenivid.errors import Cancelled, ConfigError
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.pixels import from_signed
-from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.run.ema import update_ema
 from scenivid.training.run.loop import Progress, train
 from scenivid.training.run.program import Program, Stateful

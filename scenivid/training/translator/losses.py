@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from scenivid.perception.perceptual import Distance
 from scenivid.pixels import to_signed
-from scenivid.training.feature_critic import FeatureCritic
 from scenivid.training.losses.adversarial import discriminator_loss, judge, lsgan, outside
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
@@ -20,6 +19,7 @@ from scenivid.training.losses.contrastive import (
     patch_nce,
     src,
 )
+from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import steadiness
 from scenivid.training.translator.translation import Batch, Moment, Networks, Translations, Weights
 

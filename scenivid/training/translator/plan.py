@@ -9,7 +9,7 @@ import torch
 
 from scenivid.devices import resolve_device
 from scenivid.perception.perceptual import unlearnt_distance
-from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.run.speed import Mixed

@@ -20,7 +20,7 @@ from scenivid.perception.efficientnet import load_efficientnet
 from scenivid.perception.perceptual import open_distance
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, ImageSet, PairSet, Stream
-from scenivid.training.feature_critic import EXAMPLES, FeatureCritic
+from scenivid.training.losses.feature_critic import EXAMPLES, FeatureCritic
 from scenivid.training.losses.temporal import draw_motion
 from scenivid.training.run.ema import update_ema
 from scenivid.training.run.log import grid

@@ -19,9 +19,9 @@ from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.perception import perceptual, semantic
 from scenivid.perception.efficientnet import EfficientNetLite0
-from scenivid.training.data import segmenters
 from scenivid.training.data.augment import Augment
-from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.losses.feature_critic import FeatureCritic
+from scenivid.training.pairs import segmenters
 from scenivid.training.planning import gan
 from scenivid.training.planning.memory import peak_bytes
 from scenivid.training.programs import finetune, stylegan

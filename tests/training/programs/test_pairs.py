@@ -14,8 +14,8 @@ from torch import Tensor
 
 from scenivid.errors import ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, mean_style, truncate
-from scenivid.training.data.pair_sources import FolderPairs, StyleGanPairs
 from scenivid.training.data.samples import find_pairs
+from scenivid.training.pairs.sources import FolderPairs, StyleGanPairs
 from scenivid.training.programs.pairs import Recipe, read_manifest, run
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.random_state import generator
@@ -116,9 +116,9 @@ def test_a_killed_run_goes_on_without_doubling_or_losing_a_pair(
 ) -> None:
     recipe = toy_recipe(*networks, "segmenter=none")
     whole = run(recipe, tmp_path / "whole")
-    from scenivid.training.data import pair_sources
+    from scenivid.training.pairs import sources
 
-    make, calls = pair_sources.StyleGanPairs.pairs, []
+    make, calls = sources.StyleGanPairs.pairs, []
 
     def die(self: StyleGanPairs, first: int, count: int) -> tuple[Tensor, Tensor]:
         calls.append(first)
@@ -126,7 +126,7 @@ def test_a_killed_run_goes_on_without_doubling_or_losing_a_pair(
             raise KeyboardInterrupt
         return make(self, first, count)
 
-    monkeypatch.setattr(pair_sources.StyleGanPairs, "pairs", die)
+    monkeypatch.setattr(sources.StyleGanPairs, "pairs", die)
     with pytest.raises(KeyboardInterrupt):
         run(recipe, tmp_path / "parts")
     with (tmp_path / "parts" / "manifest.jsonl").open("a") as file:

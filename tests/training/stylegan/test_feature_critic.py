@@ -11,7 +11,7 @@ from toy_translator import TINY, apart, tiny, weights, write_data
 
 from scenivid.errors import ConfigError
 from scenivid.perception.efficientnet import EfficientNetLite0
-from scenivid.training.feature_critic import FeatureCritic
+from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.programs import stylegan, translator
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint

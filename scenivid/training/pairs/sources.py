@@ -1,4 +1,4 @@
-"""Where (real, anime) pairs come from: two StyleGAN2s, the painter, a folder; see also `diffusion_pairs`."""
+"""Where (real, anime) pairs come from: two StyleGAN2s, the painter, a folder; see also `diffusion`."""
 
 from __future__ import annotations
 

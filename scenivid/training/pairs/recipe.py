@@ -10,18 +10,18 @@ import torch
 
 from scenivid.errors import ConfigError
 from scenivid.training.data.augment import Augment
-from scenivid.training.data.diffusion_pairs import DiffusionPairs, DiffusionSettings, open_pipeline
 from scenivid.training.data.images import scan
-from scenivid.training.data.pair_sources import (
+from scenivid.training.data.samples import ImageSet
+from scenivid.training.pairs.diffusion import DiffusionPairs, DiffusionSettings, open_pipeline
+from scenivid.training.pairs.segmenters import SegmenterName
+from scenivid.training.pairs.selection import SelectionSettings
+from scenivid.training.pairs.sources import (
     FolderPairs,
     PairSource,
     SourceName,
     open_painter_pairs,
     open_stylegan_pairs,
 )
-from scenivid.training.data.samples import ImageSet
-from scenivid.training.data.segmenters import SegmenterName
-from scenivid.training.data.selection import SelectionSettings
 from scenivid.training.recipe import RunSettings, harmless
 
 

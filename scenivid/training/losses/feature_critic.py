@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenivid.perception.efficientnet import EfficientNetLite0
-from scenivid.training.painting_critic import PaintingCritic
+from scenivid.training.losses.painting_critic import PaintingCritic
 
 WIDTH = 64
 """Channels of each head."""

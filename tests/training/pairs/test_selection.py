@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
 from scenivid.perception.efficientnet import load_efficientnet
-from scenivid.training.data.segmenters import (
+from scenivid.training.pairs.segmenters import (
     ClusterSegmenter,
     DeepLabSegmenter,
     Mask2FormerSegmenter,
     k_means,
     open_segmenter,
 )
-from scenivid.training.data.selection import (
+from scenivid.training.pairs.selection import (
     Score,
     SelectionSettings,
     calibrate,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scenivid.errors import ConfigError, DataError
-from scenivid.training.data.segmenters import Segmenter
+from scenivid.training.pairs.segmenters import Segmenter
 
 _SMALLEST_SHARE = 0.02
 

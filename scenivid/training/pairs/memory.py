@@ -12,7 +12,7 @@ from torch import Tensor
 from scenivid.aside import whole
 from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode
-from scenivid.training.data.pair_sources import PairSource
+from scenivid.training.pairs.sources import PairSource
 from scenivid.training.run.log import save_png
 
 

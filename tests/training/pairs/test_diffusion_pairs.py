@@ -17,11 +17,11 @@ from torch import Tensor
 
 from scenivid.cli import main
 from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyError
-from scenivid.training.data import diffusion_pairs
-from scenivid.training.data.diffusion_pairs import DiffusionPairs, DiffusionSettings, edges, open_pipeline
 from scenivid.training.data.samples import find_pairs
+from scenivid.training.pairs import diffusion
+from scenivid.training.pairs.diffusion import DiffusionPairs, DiffusionSettings, edges, open_pipeline
+from scenivid.training.pairs.recipe import Recipe
 from scenivid.training.programs.pairs import read_manifest, run
-from scenivid.training.programs.pairs_recipe import Recipe
 from scenivid.training.recipe import load_recipe
 
 
@@ -175,7 +175,7 @@ def test_without_the_models_it_is_refused_at_once_or_planned(
     photos: Path, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(sys.modules["huggingface_hub"], "try_to_load_from_cache", lambda name, file: None)
-    monkeypatch.setattr(diffusion_pairs, "reachable", lambda host: False)
+    monkeypatch.setattr(diffusion, "reachable", lambda host: False)
     with pytest.raises(CheckpointError, match=r"stable-diffusion-xl.*controlnet-canny.*give its folder"):
         run(toy(photos), tmp_path / "out")
     run(toy(photos), tmp_path / "out", dry_run=True)

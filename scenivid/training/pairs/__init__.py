@@ -1,0 +1,1 @@
+"""Pairs of a photograph and its painting: where they come from, and which are kept."""
