@@ -13,7 +13,7 @@ from scenivid.training.lite import recipe as lite_recipe
 from scenivid.training.programs import finetune, pairs, stylegan
 from scenivid.training.programs.translator import STYLE
 from scenivid.training.recipe import harmless
-from scenivid.training.stylegan.gan import NETWORKS
+from scenivid.training.stylegan.results import NETWORKS
 from scenivid.training.translator import recipe as translator_recipe
 
 STAGES = ("stylegan", "finetune", "pairs", "translator", "lite")

@@ -15,8 +15,10 @@ from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.planning.memory import estimate, peak_bytes
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.constraints import Constraints, Held, unlearnt_judges
-from scenivid.training.stylegan.gan import Gan, GanSettings, sample
+from scenivid.training.stylegan.gan import Gan
 from scenivid.training.stylegan.realism import CHUNK, RealismSettings, embed
+from scenivid.training.stylegan.results import sample
+from scenivid.training.stylegan.settings import GanSettings
 
 
 def describe(

@@ -36,8 +36,10 @@ from scenivid.training.run.program import Stateful
 from scenivid.training.run.random_state import generator
 from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints, Held, open_judges
-from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
+from scenivid.training.stylegan.gan import Gan
 from scenivid.training.stylegan.realism import RealismSettings
+from scenivid.training.stylegan.results import NETWORKS, sample, train_and_save
+from scenivid.training.stylegan.settings import GanSettings
 from scenivid.weights.catalogue import CLIP, VGG16, VGG19
 
 logger = logging.getLogger(__name__)

@@ -35,8 +35,10 @@ from scenivid.training.run.loop import Progress
 from scenivid.training.run.program import Stateful
 from scenivid.training.run.world import World, open_world
 from scenivid.training.stylegan.constraints import Constraints
-from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample, train_and_save
+from scenivid.training.stylegan.gan import Gan
 from scenivid.training.stylegan.realism import CHUNK, Realism, RealismSettings
+from scenivid.training.stylegan.results import NETWORKS, sample, train_and_save
+from scenivid.training.stylegan.settings import GanSettings
 
 logger = logging.getLogger(__name__)
 _FAR = 10**9  # item numbers that no training reaches

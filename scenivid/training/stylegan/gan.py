@@ -1,6 +1,6 @@
 """One StyleGAN2 with its optimisers: the discriminator's and the generator's step, lazily regularised.
 
-Both `program_stylegan` and `program_finetune` train through it. Source: Karras et al. 2020 (config F).
+Both `programs.stylegan` and `programs.finetune` train through it. Source: Karras et al. 2020 (config F).
 """
 
 from __future__ import annotations
@@ -8,24 +8,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from scenivid.aside import whole
-from scenivid.errors import Cancelled, ConfigError
-from scenivid.nets.stylegan2 import Generator, mean_style
+from scenivid.errors import ConfigError
+from scenivid.nets.stylegan2 import Generator
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.pixels import from_signed
 from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.run.ema import update_ema
-from scenivid.training.run.loop import Progress, train
-from scenivid.training.run.program import Program, Stateful
+from scenivid.training.run.program import Stateful
 from scenivid.training.run.random_state import generator
-from scenivid.training.run.speed import Mixed, Precision, adam
+from scenivid.training.run.speed import Mixed, adam
 from scenivid.training.run.world import World
 from scenivid.training.stylegan.ada import AdaptiveProbability, augment
 from scenivid.training.stylegan.diffaugment import diff_augment
@@ -37,61 +33,11 @@ from scenivid.training.stylegan.losses import (
     path_penalty,
     r1_penalty,
 )
+from scenivid.training.stylegan.settings import GanSettings
 
 Net = TypeVar("Net", bound=nn.Module)
-NETWORKS = "stylegan2.pt"
-"""What a run leaves in its folder besides the checkpoint: the networks in the published layout."""
-_AT_ONCE = 8
-"""Samples that are made together: what is looked at now and then shall not need more memory than a step."""
 Extra = Callable[[Tensor, Tensor, Sequence[Tensor]], Mapping[str, Tensor]]
 """(images [N, 3, H, W] in [-1, 1], w [N, latents, D], noise) to weighted losses by name."""
-
-
-@dataclass(frozen=True)
-class GanSettings:
-    """How a StyleGAN2 is trained; the defaults are config F's."""
-
-    batch: int = 16
-    """Images a step and process."""
-    learning_rate: float = 2e-3
-    r1: float = 10.0
-    """γ of the R1 penalty."""
-    r1_every: int = 16
-    path: float = 2.0
-    """Weight of the path length penalty; 0 = off."""
-    path_every: int = 4
-    path_shrink: int = 2
-    """The path penalty is taken on batch/path_shrink samples."""
-    mixing: float = 0.9
-    """Probability of style mixing."""
-    ema: float = 0.5 ** (16 / 10_000)
-    """Decay of the generator's average a step: here it halves in 10,000 images at a batch of 16."""
-    augment: Literal["none", "ada", "diffaugment", "adaptive-diffaugment"] = "none"
-    """What the discriminator sees is changed: "ada" as StyleGAN2-ADA does it, with a probability that adapts;
-    "diffaugment" always, with that paper's colour, translation and cutout; "adaptive-diffaugment" these with
-    ADA's probability."""
-    ada_target: float = 0.6
-    """What the mean sign of D's judgement of real images is held at, by the probability."""
-    ada_images: int = 500_000
-    """Images in which that probability can go from 0 to 1."""
-    trained_blocks: int = 0
-    """FreezeG: train only this many of the finest resolutions, and not the mapping; 0 = everything."""
-    frozen_d_layers: int = 0
-    """FreezeD: the first layers of the discriminator (from RGB, largest block, …) that stay as they are."""
-    features: float = 0.0
-    """Weight of a second discriminator, on frozen features (Projected GAN): for few images and steps."""
-    features_side: int = 128
-    """Images are resized to this for it, in px."""
-    precision: Precision = "fp32"
-    """Numbers of the forward passes; the regularisers stay in float32."""
-
-    def __post_init__(self) -> None:
-        if min(self.batch, self.r1_every, self.path_every, self.path_shrink, self.ada_images) < 1:
-            raise ConfigError("gan: batch, r1_every, path_every, path_shrink, ada_images: at least 1 each")
-        if not 0 <= self.mixing <= 1 or not 0 <= self.ema < 1:
-            raise ConfigError("gan: mixing must lie in 0..1 and ema in [0, 1)")
-        if self.features < 0 or self.features_side < 32:
-            raise ConfigError("gan: features must be at least 0 and features_side 32")
 
 
 class PathMean(nn.Module):
@@ -283,57 +229,6 @@ def freeze(g: Generator, d: Discriminator, settings: GanSettings) -> None:
     d.requires_grad_(True)
     for layer in list(d.convs)[: settings.frozen_d_layers]:
         layer.requires_grad_(False)
-
-
-def train_and_save(
-    program: Program,
-    gan: Gan,
-    recipe: Any,
-    out: Path,
-    minutes: float | None,
-    progress: Callable[[Progress], None] | None,
-) -> Path:
-    """`loop.train`, then write `out`/stylegan2.pt, also when time is up or the user stops it."""
-    path = out / NETWORKS
-    try:
-        train(program, recipe, out, recipe.run, minutes=minutes, progress=progress, world=gan.world)
-    except Cancelled:
-        if gan.world.rank == 0:
-            save_networks(gan, path)
-        raise
-    if gan.world.rank == 0:
-        save_networks(gan, path)
-    return path
-
-
-def save_networks(gan: Gan, path: Path) -> None:
-    """Write g, g_ema, d and the mean style as a file of the published layout; whole or not at all."""
-    content = {"g": gan.g, "g_ema": gan.ema, "d": gan.d}
-    states: dict[str, object] = {
-        name: {key: value.cpu() for key, value in net.state_dict().items()} for name, net in content.items()
-    }
-    states["latent_avg"] = mean_style(gan.ema, rng=generator(gan.seed, 4))[0].cpu()
-    with whole(path) as part:
-        torch.save(states, part)
-
-
-@torch.no_grad()
-def sample(g: Generator, seed: int, first: int, count: int, psi: float = 1.0) -> Tensor:
-    """Images `first` … of an endless row, [count, 3, H, W] in [0, 1]; each depends on (seed, its number).
-
-    The noise is the stored one, so that pictures of two moments of a training can be compared.
-    """
-    device = g.input.input.device
-    z = torch.stack(
-        [torch.randn(g.params.style_dim, generator=generator(seed, 5, first + i)) for i in range(count)]
-    )
-    w: Tensor = g.style(z.to(device))
-    if psi != 1.0:
-        mean = mean_style(g, rng=generator(seed, 6))
-        w = mean + psi * (w - mean)
-    noise = g.fixed_noise()
-    parts: list[Tensor] = [g(some, noise) for some in torch.split(w, _AT_ONCE)]
-    return (torch.cat(parts) / 2 + 0.5).clamp(0, 1)
 
 
 def _adam(weights: list[nn.Parameter], rate: float, every: int, device: torch.device) -> torch.optim.Adam:

@@ -28,8 +28,9 @@ from scenivid.training.programs import finetune, stylegan
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.speed import Precision
 from scenivid.training.run.world import World
-from scenivid.training.stylegan.gan import Gan, GanSettings
+from scenivid.training.stylegan.gan import Gan
 from scenivid.training.stylegan.realism import RealismSettings
+from scenivid.training.stylegan.settings import GanSettings
 from scenivid.training.translator import plan as translator_plan
 from scenivid.training.translator import program
 from scenivid.training.translator.program import TranslatorProgram

@@ -11,7 +11,8 @@ from scenivid.training.losses.contrastive import draw_places
 from scenivid.training.losses.temporal import MotionSettings, draw_motion, synthesise
 from scenivid.training.run.speed import Precision
 from scenivid.training.run.world import World
-from scenivid.training.stylegan.gan import Gan, GanSettings
+from scenivid.training.stylegan.gan import Gan
+from scenivid.training.stylegan.settings import GanSettings
 
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
 

@@ -25,8 +25,10 @@ from scenivid.training.recipe import load_recipe
 from scenivid.training.run.log import read_log
 from scenivid.training.run.loop import Progress
 from scenivid.training.run.world import World, open_world
-from scenivid.training.stylegan.gan import NETWORKS, Gan, GanSettings, sample
+from scenivid.training.stylegan.gan import Gan
 from scenivid.training.stylegan.realism import Realism, RealismSettings
+from scenivid.training.stylegan.results import NETWORKS, sample
+from scenivid.training.stylegan.settings import GanSettings
 
 RECIPES = Path(__file__).resolve().parents[3] / "train" / "recipes"
 TOY = StyleGAN2Params(size=32, channel_multiplier=1 / 64, style_dim=8, mapping_layers=2)
