@@ -28,7 +28,7 @@ from scenivid.pixels import to_float, to_pixels
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY
-from scenivid.video.reading.images import read_image
+from scenivid.video.reading.pictures.images import read_image
 
 _log = logging.getLogger(__name__)
 FIXED_TRANSLATOR = "fixed-translator"

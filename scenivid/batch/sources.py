@@ -13,8 +13,8 @@ from typing import Literal
 
 from scenivid.errors import ConfigError
 from scenivid.video.formats import VIDEO_SUFFIXES
-from scenivid.video.reading.images import SUFFIXES as IMAGE_SUFFIXES
-from scenivid.video.reading.images import frame_paths, picture_size
+from scenivid.video.reading.pictures.images import SUFFIXES as IMAGE_SUFFIXES
+from scenivid.video.reading.pictures.images import frame_paths, picture_size
 
 _log = logging.getLogger(__name__)
 KINDS = ("auto", "frames", "pictures")

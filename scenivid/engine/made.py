@@ -12,7 +12,7 @@ from typing import Any
 from scenivid.engine.settings import StylizeSettings
 from scenivid.styles.places import find_here
 from scenivid.video.container import is_pipe
-from scenivid.video.reading.images import SUFFIXES
+from scenivid.video.reading.pictures.images import SUFFIXES
 
 _NO_DIFFERENCE = frozenset(
     (

@@ -25,7 +25,7 @@ from scenivid.errors import InputError
 from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.open import open_video
-from scenivid.video.reading.images import RATE_HZ
+from scenivid.video.reading.pictures.images import RATE_HZ
 from scenivid.video.tonemap import tonemap
 
 Picture = npt.NDArray[Any]

@@ -28,7 +28,7 @@ from scenivid.evaluation.results import Row
 from scenivid.perception.distances import frechet_distance, kernel_distance
 from scenivid.perception.perceptual import PairDistance
 from scenivid.pixels import to_float
-from scenivid.video.reading.images import frame_paths, read_image
+from scenivid.video.reading.pictures.images import frame_paths, read_image
 
 EFFNET_SIDE = 256
 """Pixels: images are squeezed to this square before EfficientNet, as FID squeezes to 299."""

@@ -28,7 +28,7 @@ from scenivid.perception.palette import (
 )
 from scenivid.pixels import to_float
 from scenivid.styles.stylizer import StyleState, Stylizer
-from scenivid.video.reading.images import read_image
+from scenivid.video.reading.pictures.images import read_image
 
 EASE = 16
 """Frames in which a map that has to change within a shot goes most of the way."""

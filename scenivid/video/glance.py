@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from scenivid.pixels import Clip
 from scenivid.video.container import decoder_limits, decoder_of, open_container
-from scenivid.video.heif import is_grid
+from scenivid.video.headers.heif import is_grid
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of
 from scenivid.video.reading.findings import Findings

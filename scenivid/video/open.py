@@ -15,15 +15,15 @@ from scenivid.errors import ConfigError, InputError
 from scenivid.pixels import Clip
 from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe
-from scenivid.video.heif import is_grid
+from scenivid.video.headers.heif import is_grid
+from scenivid.video.headers.plays import plays_of
 from scenivid.video.info import VideoInfo
-from scenivid.video.plays import plays_of
-from scenivid.video.reading import images
-from scenivid.video.reading.animated import describe_webp, is_moving_webp, webp_reader
 from scenivid.video.reading.damage import say_what_is_missing
 from scenivid.video.reading.decord_reader import decord_reader
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.grid import describe_photograph, photograph_reader
+from scenivid.video.reading.pictures import images
+from scenivid.video.reading.pictures.animated import describe_webp, is_moving_webp, webp_reader
+from scenivid.video.reading.pictures.grid import describe_photograph, photograph_reader
 from scenivid.video.reading.pipe_reader import pipe_reader
 from scenivid.video.reading.pyav_reader import pyav_clips, pyav_reader
 from scenivid.video.reading.reader import VideoReader

@@ -23,7 +23,7 @@ from torch import Tensor
 from scenivid.errors import CheckpointError, ConfigError
 from scenivid.pixels import to_float
 from scenivid.styles.onnx.session import OPENING_S, open_session, run_session
-from scenivid.video.reading.images import read_image
+from scenivid.video.reading.pictures.images import read_image
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 """Numbers that pictures may come in."""

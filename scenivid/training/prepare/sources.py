@@ -10,7 +10,7 @@ from pathlib import Path
 from scenivid.errors import ConfigError, DataError
 from scenivid.training.data.images import Entry, entries
 from scenivid.video.formats import VIDEO_SUFFIXES
-from scenivid.video.reading.images import SUFFIXES
+from scenivid.video.reading.pictures.images import SUFFIXES
 
 _PHOTO_SUFFIXES = frozenset((*SUFFIXES, ".jp2", ".avif"))
 

@@ -20,8 +20,8 @@ from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of, storable, stored_clips_of
 from scenivid.video.reading.decoding import decode
 from scenivid.video.reading.findings import Findings
-from scenivid.video.reading.images import RATE_HZ
 from scenivid.video.reading.interlace import deinterlaced
+from scenivid.video.reading.pictures.images import RATE_HZ
 from scenivid.video.reading.pyav_reader import watched
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.settings import ReadSettings

@@ -19,15 +19,10 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.formats import MATROSKA, Container, video_time_base
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.encoders import Encoding
-from scenivid.video.writing.matroska import ROOM
-from scenivid.video.writing.muxing import Muxer
-from scenivid.video.writing.palette import Palette
-from scenivid.video.writing.picture.direct_track import PictureTrack
-from scenivid.video.writing.picture.piece_track import PieceTrack
-from scenivid.video.writing.picture.pieces import Piece, WorkPlace
-from scenivid.video.writing.picture.ticks import Ticks
-from scenivid.video.writing.pictures import (
+from scenivid.video.writing.container.matroska import ROOM
+from scenivid.video.writing.container.muxing import Muxer
+from scenivid.video.writing.encoding.encoders import Encoding
+from scenivid.video.writing.encoding.frames import (
     FrameMaker,
     Tags,
     layout_of,
@@ -36,6 +31,11 @@ from scenivid.video.writing.pictures import (
     tag,
     tags_for,
 )
+from scenivid.video.writing.encoding.palette import Palette
+from scenivid.video.writing.picture.direct_track import PictureTrack
+from scenivid.video.writing.picture.piece_track import PieceTrack
+from scenivid.video.writing.picture.pieces import Piece, WorkPlace
+from scenivid.video.writing.picture.ticks import Ticks
 from scenivid.video.writing.tracks.tracks import Tracks
 from scenivid.video.writing.tracks.window import Window
 

@@ -15,10 +15,10 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.color import bits
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.encoders import Encoding
-from scenivid.video.writing.image_writer import encoded, left_out
+from scenivid.video.writing.encoding.encoders import Encoding
+from scenivid.video.writing.encoding.frames import FrameMaker, layout_of, matching_tags, stored_frames
+from scenivid.video.writing.images.image_writer import encoded, left_out
 from scenivid.video.writing.one_go import InOneGo
-from scenivid.video.writing.pictures import FrameMaker, layout_of, matching_tags, stored_frames
 from scenivid.video.writing.sinks import Sink
 
 STREAMS = ("y4m", "png", "ppm", "jpeg")

@@ -14,14 +14,14 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.video.formats import codec_for, container_for
 from scenivid.video.info import VideoInfo
-from scenivid.video.reading.images import SUFFIXES
-from scenivid.video.writing.encoders import encoding_for
+from scenivid.video.reading.pictures.images import SUFFIXES
+from scenivid.video.writing.encoding.encoders import encoding_for
 from scenivid.video.writing.file_writer import FileWriter
-from scenivid.video.writing.image_writer import FolderWriter, StillWriter
+from scenivid.video.writing.images.image_writer import FolderWriter, StillWriter
+from scenivid.video.writing.images.webp_writer import WebpWriter
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace
 from scenivid.video.writing.sinks import FileSink, Sink, StandardOutput
 from scenivid.video.writing.stream_writer import PicturesWriter, Y4mWriter, check_stream
-from scenivid.video.writing.webp_writer import WebpWriter
 
 _MOVING = ("apng", "gif", "webp")
 """Codecs of moving pictures."""

@@ -11,7 +11,7 @@ from heic_grids import Picture, heic_grid, mirrored, turned
 
 from scenivid.cli import main
 from scenivid.errors import InputError
-from scenivid.video.heif import read_grid
+from scenivid.video.headers.heif import read_grid
 from scenivid.video.open import open_video, probe
 from scenivid.video.reading.settings import ReadSettings
 

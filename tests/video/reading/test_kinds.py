@@ -21,9 +21,9 @@ from scenivid.errors import ConfigError, InputError
 from scenivid.pixels import Clip
 from scenivid.video.color import color_info
 from scenivid.video.describe import orientation
-from scenivid.video.heif import is_grid
+from scenivid.video.headers.heif import is_grid
 from scenivid.video.open import open_video, probe
-from scenivid.video.reading.images import missing_numbers
+from scenivid.video.reading.pictures.images import missing_numbers
 from scenivid.video.reading.settings import ReadSettings
 
 

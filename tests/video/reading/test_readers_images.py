@@ -13,7 +13,7 @@ from make_clips import FRAMES, index_of, picture
 
 from scenivid.errors import InputError
 from scenivid.video.open import open_video, probe
-from scenivid.video.reading.images import natural_key, read_image
+from scenivid.video.reading.pictures.images import natural_key, read_image
 
 
 def save(path: Path, image: np.ndarray) -> Path:

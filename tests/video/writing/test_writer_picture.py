@@ -18,8 +18,8 @@ from scenivid.errors import ConfigError
 from scenivid.pixels import Clip
 from scenivid.video.info import ColorInfo, VideoInfo
 from scenivid.video.open import probe
-from scenivid.video.writing.encoders import encoding_for
-from scenivid.video.writing.pictures import FrameMaker, tags_for
+from scenivid.video.writing.encoding.encoders import encoding_for
+from scenivid.video.writing.encoding.frames import FrameMaker, tags_for
 from scenivid.video.writing.writer import WriterSettings, open_writer
 
 BT709 = ColorInfo("bt709", False, "bt709", "bt709", True)

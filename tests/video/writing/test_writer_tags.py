@@ -16,8 +16,8 @@ from PIL import Image
 
 from scenivid.video.info import ColorInfo
 from scenivid.video.open import probe
-from scenivid.video.writing.image_tags import ImageTags, read_tags
-from scenivid.video.writing.matroska import set_pixel_shape
+from scenivid.video.writing.container.matroska import set_pixel_shape
+from scenivid.video.writing.images.tags import ImageTags, read_tags
 
 _MAKE = 0x010F
 BT709 = ColorInfo("bt709", False, "bt709", "bt709", True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from scenivid.video.ebml import read_head
+from scenivid.video.headers.ebml import read_head
 from scenivid.video.reading.skeleton.structure import Structure
 
 _SEGMENT, _CLUSTER, _TRACKS = 0x18538067, 0x1F43B675, 0x1654AE6B

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from scenivid.video.ebml import element, read_head
+from scenivid.video.headers.ebml import element, read_head
 
 _SEGMENT, _CLUSTER, _TRACKS, _TRACK_ENTRY, _VIDEO = 0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xE0
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xB0, 0xBA

@@ -13,11 +13,11 @@ from scenivid.errors import OutputError
 from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
-from scenivid.video.reading.images import SUFFIXES
-from scenivid.video.writing.image_tags import ImageTags, read_tags, with_tags
+from scenivid.video.reading.pictures.images import SUFFIXES
+from scenivid.video.writing.encoding.frames import over_black
+from scenivid.video.writing.images.tags import ImageTags, read_tags, with_tags
 from scenivid.video.writing.one_go import InOneGo
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
-from scenivid.video.writing.pictures import over_black
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,11 +14,11 @@ from PIL import Image, UnidentifiedImageError
 from scenivid.errors import InputError
 from scenivid.lazy import torch
 from scenivid.pixels import Clip
-from scenivid.video import webp
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large
+from scenivid.video.headers import webp
+from scenivid.video.headers.plays import plays_of
 from scenivid.video.info import ColorInfo, VideoInfo
-from scenivid.video.plays import plays_of
 from scenivid.video.reading.findings import Findings
 from scenivid.video.reading.reader import ThreadedReader
 from scenivid.video.reading.settings import ReadSettings

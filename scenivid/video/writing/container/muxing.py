@@ -21,9 +21,9 @@ from scenivid import aside
 from scenivid.errors import OutputError
 from scenivid.video.formats import MATROSKA, Container, mux_options
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.apng import set_last_length
-from scenivid.video.writing.matroska import set_pixel_shape
-from scenivid.video.writing.quicktime import add_cover
+from scenivid.video.writing.container.apng import set_last_length
+from scenivid.video.writing.container.matroska import set_pixel_shape
+from scenivid.video.writing.container.quicktime import add_cover
 from scenivid.video.writing.tracks.tracks import Tracks
 from scenivid.video.writing.tracks.window import Window
 

@@ -20,7 +20,7 @@ from scenivid.lazy import torch
 from scenivid.pixels import Layout, StoredClip
 from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo
-from scenivid.video.writing.encoders import Encoding
+from scenivid.video.writing.encoding.encoders import Encoding
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,7 +18,7 @@ from scenivid.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.video.container import check_size, open_container, too_large
 from scenivid.video.describe import describe
-from scenivid.video.heif import Grid, read_grid
+from scenivid.video.headers.heif import Grid, read_grid
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of
 from scenivid.video.reading.findings import Findings

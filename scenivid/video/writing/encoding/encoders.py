@@ -17,7 +17,7 @@ from scenivid.errors import ConfigError, OutputError
 from scenivid.lazy import torch
 from scenivid.video.color import bits, has_alpha
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.presets import PAINTED, preset_options
+from scenivid.video.writing.encoding.presets import PAINTED, preset_options
 
 
 @dataclass(frozen=True)

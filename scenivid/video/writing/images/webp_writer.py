@@ -11,9 +11,9 @@ from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
 from scenivid.lazy import torch
 from scenivid.pixels import Clip, StoredClip
-from scenivid.video import webp
+from scenivid.video.headers import webp
 from scenivid.video.info import VideoInfo
-from scenivid.video.writing.image_writer import encoded, left_out
+from scenivid.video.writing.images.image_writer import encoded, left_out
 from scenivid.video.writing.one_go import InOneGo
 from scenivid.video.writing.picture.ticks import Ticks
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from scenivid.video import webp
+from scenivid.video.headers import webp
 
 _ORIENTATION = 0x0112
 _TURNED = {".jpg", ".jpeg"}

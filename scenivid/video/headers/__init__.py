@@ -1,0 +1,1 @@
+"""File formats read or written byte by byte, where FFmpeg has no way."""

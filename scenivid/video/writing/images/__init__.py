@@ -1,0 +1,1 @@
+"""Pictures as results: folders of frames, single images, moving WebP."""
