@@ -13,7 +13,7 @@ from scenivid.errors import DependencyError
 from scenivid.training.chain.curves import curves
 from scenivid.training.chain.measure import Figures
 from scenivid.training.chain.recipe import Recipe
-from scenivid.training.programs.pairs import read_manifest
+from scenivid.training.pairs.program import read_manifest
 from scenivid.training.run.log import read_log
 
 PAGE = "chain.html"

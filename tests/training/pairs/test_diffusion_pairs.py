@@ -20,8 +20,9 @@ from scenivid.errors import CheckpointError, ConfigError, DataError, DependencyE
 from scenivid.training.data.samples import find_pairs
 from scenivid.training.pairs import diffusion
 from scenivid.training.pairs.diffusion import DiffusionPairs, DiffusionSettings, edges, open_pipeline
+from scenivid.training.pairs.program import read_manifest
 from scenivid.training.pairs.recipe import Recipe
-from scenivid.training.programs.pairs import read_manifest, run
+from scenivid.training.programs.pairs import run
 from scenivid.training.recipe import load_recipe
 
 

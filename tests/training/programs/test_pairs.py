@@ -15,8 +15,9 @@ from torch import Tensor
 from scenivid.errors import ConfigError, DataError
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params, mean_style, truncate
 from scenivid.training.data.samples import find_pairs
+from scenivid.training.pairs.program import read_manifest
 from scenivid.training.pairs.sources import FolderPairs, StyleGanPairs
-from scenivid.training.programs.pairs import Recipe, read_manifest, run
+from scenivid.training.programs.pairs import Recipe, run
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.random_state import generator
 

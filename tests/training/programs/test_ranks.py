@@ -20,6 +20,7 @@ from scenivid.nets.lite import LiteParams
 from scenivid.training.data.motion import MotionRecipe
 from scenivid.training.lite import recipe as lite_recipe
 from scenivid.training.painter.views import PairSettings
+from scenivid.training.pairs.program import read_manifest
 from scenivid.training.programs import flow, lite, pairs
 from scenivid.training.recipe import RunSettings, load_recipe
 from scenivid.training.run.checkpoint import read_checkpoint
@@ -152,7 +153,7 @@ def test_flow_is_written_once(together: Path) -> None:
 
 @pytest.mark.slow
 def test_every_pair_is_made_once_and_listed_in_order(together: Path) -> None:
-    rows = pairs.read_manifest(together / "pairs")
+    rows = read_manifest(together / "pairs")
     assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]
     assert all((together / "pairs" / str(row["target"])).is_file() for row in rows)
     assert (together / "pairs" / "kept.jpg").is_file()
