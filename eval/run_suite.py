@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from suite import load_suite, only
-from suite_page import write_results
-from suite_run import run_suite
+from suite.page import write_results
+from suite.run import run_suite
+from suite.spec import load_suite, only
 
 from scenivid.errors import ScenividError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from flickering import fixed_translator, flickering
 from make_frames import texture
+from suite.flickering import fixed_translator, flickering
 
 from scenivid.errors import ConfigError
 from scenivid.nets.checkpoint import ModelCard

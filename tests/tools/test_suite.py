@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from make_frames import panning, save, texture
-from suite import ClipSpec, StyleSpec, Suite, load_suite, only
-from suite_page import write_results
-from suite_run import run_suite
-from synthetic import Path2D
+from suite.page import write_results
+from suite.run import run_suite
+from suite.spec import ClipSpec, StyleSpec, Suite, load_suite, only
+from suite.synthetic import Path2D
 
 from scenivid.errors import ConfigError, DataError
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint

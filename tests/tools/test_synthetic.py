@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from make_frames import texture
-from synthetic import Path2D, Scene
+from suite.synthetic import Path2D, Scene
 
 from scenivid.errors import ConfigError
 from scenivid.evaluation.warping import e_warp, fetch, pair_flow, warp_error

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from synthetic import Path2D
-
 from scenivid.errors import ConfigError
 from scenivid.training.recipe import load_recipe
+from suite.synthetic import Path2D
 
 
 @dataclass(frozen=True)

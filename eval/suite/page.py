@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from suite_run import BLEND, Outcome, SuiteResult
 
 from scenivid.errors import OutputError
+from suite.results import BLEND, Outcome, SuiteResult
 
 _HEAD = (
     "clip | style | flow | E source | E per-frame | E out | out / per-frame | over 8 frames | "
