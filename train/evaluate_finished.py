@@ -21,7 +21,7 @@ from evaluate_style import CPU, load_photos
 from torch import Tensor
 
 from scenivid.ink import compose
-from scenivid.styles.finish import at_painting_size, finish, finish_line
+from scenivid.styles.finish import at_painting_size, finish
 from scenivid.styles.finish_planes import painting_size
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import find, load_style
@@ -51,9 +51,10 @@ def stylised(style: Stylizer, photo: Tensor) -> Tensor:
     flat = style.translate(small, [True], None, None)[0].float()
     flat, line = flat[:, :3], flat[:, 3:]
     full = (photo.shape[-2], photo.shape[-1])
+    drawn, ink = line if line.shape[1] else None, style.ink or 0.0
     if size != full:
-        flat = finish(flat, luma(small), luma(photo))
-    return compose(flat, finish_line(line, full), style.ink or 0.0) if line.shape[1] else flat
+        return finish(flat, luma(small), luma(photo), drawn, ink)
+    return flat if drawn is None else compose(flat, drawn, ink)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ Where the painting follows the source, g is its contrast over the source's (loca
 He et al. 2013; fast form He & Sun 2015), a little more to make up for what U wears off; there the full-size
 source's own edge appears, and if S holds nothing new, out = U(p'). Where the brush flattened something or set
 an edge of its own, g falls to 0 and p' is p with its edges steepened, held between the neighbours: no halos.
-At last every edge is made as narrow as a painting at full size has it: with the least and the most of the
-pixels within r, three quarters of the enlargement, around each,
+Lines are enlarged linearly and drawn on that (`ink.compose`).
+At last every edge, those of lines too, is made as narrow as a painting at full size has it: with the least
+and the most of the pixels within r, three quarters of the enlargement, around each,
 
     out ← clamp(out + 0.8·(out − (least + most) / 2), least, most)
 
@@ -28,12 +29,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scenivid.flow.filters import enlarge, mean3, range3
+from scenivid.ink import DEFAULT_INK, TINT, compose
 from scenivid.pixels import to_float
 from scenivid.styles.finish_planes import (
     BOOST,
     CRISP,
     FOLLOWS,
-    LARGE,
     MOST,
     NOISE,
     STEEPEN,
@@ -42,6 +43,7 @@ from scenivid.styles.finish_planes import (
     finish_plane,
     reach,
 )
+from scenivid.styles.ink_planes import LumaInk
 
 
 def at_painting_size(pixels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -63,50 +65,37 @@ def at_painting_size(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     return to_float(torch.from_numpy(np.stack(small)).view(*pixels.shape[:2], *size))
 
 
-def finish(painted: Tensor, guide: Tensor, full: Tensor) -> Tensor:
-    """Bring a painting to the size of the full source.
+def finish(
+    painted: Tensor, guide: Tensor, full: Tensor, line: Tensor | None = None, ink: float = DEFAULT_INK
+) -> Tensor:
+    """Bring a painting to the size of the full source, and draw its lines.
 
     Args:
-        painted: [N, C, h, w], float in [0, 1].
+        painted: [N, C, h, w], float in [0, 1]; RGB if there are lines.
         guide: luma of what it was painted from, [N, 1, h, w], float in [0, 1].
         full: luma of the source at the size wanted, [N, 1, H, W], float in [0, 1].
+        line: 0 where there is none, 1 in the middle of a full line, [N, 1, h, w]; None draws none.
+        ink: darkness of lines, 0 to 1.
 
     Returns:
         [N, C, H, W], float32 in [0, 1]. One formula on every device; on the CPU by faster means.
     """
+    size = (full.shape[-2], full.shape[-1])
     if painted.device.type != "cpu":
         gain, base = _fit(painted.float(), guide.float())
-        size = (full.shape[-2], full.shape[-1])
         large = enlarge(gain, size) * full + enlarge(base, size)
+        if line is not None:
+            large = compose(large, enlarge(line.float(), size), ink)
         return _crispened(large, reach(size[0] / guide.shape[-2])).clamp(0, 1)
-    out = np.empty((*painted.shape[:2], *full.shape[-2:]), np.float32)
+    out = np.empty((*painted.shape[:2], *size), np.float32)
     for n, channels in enumerate(painted.float().numpy()):
         stats = GuideStats(guide[n, 0].float().contiguous().numpy())
         light = full[n, 0].float().contiguous().numpy()
+        field = None if line is None else line[n, 0].float().contiguous().numpy()
         for c, plane in enumerate(channels):
-            finish_plane(np.ascontiguousarray(plane), stats, light, out[n, c])
+            pen = None if field is None else LumaInk(field, size, ink, TINT[c])
+            finish_plane(np.ascontiguousarray(plane), stats, light, out[n, c], ink=pen)
     return torch.from_numpy(out).clamp_(0, 1)
-
-
-def finish_line(line: Tensor, size: tuple[int, int]) -> Tensor:
-    """Enlarge a field of drawn lines crisply: their flanks get steeper, their middle keeps its darkness.
-
-    Args:
-        line: 0 where there is none, 1 in the middle of a full line, [N, 1, h, w], float.
-        size: height and width wanted.
-
-    Returns:
-        [N, 1, *size], float32 in [0, 1].
-    """
-    line = line.float()
-    if tuple(line.shape[-2:]) == size:
-        return line
-    least, most = (enlarge(bound, size) for bound in range3(line))
-    spread = (most - least).clamp(min=1e-4)
-    place = ((enlarge(line, size) - least) / spread).clamp(0, 1)
-    for _ in range(1 if size[0] < LARGE * line.shape[-2] else 2):
-        place = place * place * (3 - 2 * place)
-    return least + spread * place
 
 
 def _fit(painted: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:

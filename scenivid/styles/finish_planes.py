@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -32,10 +33,6 @@ CRISP = 0.8
 """How much of the distance from the middle of its neighbourhood is added to each pixel at full size."""
 AROUND = 0.75, 3
 """Reach of that neighbourhood, in pixels: the first times the enlargement, at most the second."""
-LARGE = 2.5
-"""Enlargement from which the flanks of lines are steepened twice."""
-FAINT = 1 / 1024
-"""Ink that darkens by less than half a step of 8 bits."""
 _BAND = 48 * 1024
 """Pixels of a band, about."""
 
@@ -66,6 +63,8 @@ class Bands:
         self._unit, self._small_unit = size[0] // whole, small[0] // whole
         """Rows after and before that fall together."""
         self._units = max(1, _BAND // (size[1] * self._unit))
+        if self._unit % 2 and self._units * self._unit < size[0]:
+            self._units = max(2, self._units // 2 * 2)  # whole rows of half-size chroma
 
     def __iter__(self) -> Iterator[slice]:
         """The rows of each band."""
@@ -102,6 +101,13 @@ class GuideStats:
         self.variance = _variance(square, self.mean)
 
 
+class Ink(Protocol):
+    """Lines drawn on a plane while it is made."""
+
+    def __call__(self, values: Plane, rows: slice) -> Plane | None:
+        """What is added to the values of these rows, an array of its own; None: nothing."""
+
+
 def finish_plane(
     painted: Plane,
     stats: GuideStats,
@@ -109,6 +115,7 @@ def finish_plane(
     out: Plane,
     full_levels: Levels = FLOATS,
     out_levels: Levels = FLOATS,
+    ink: Ink | None = None,
 ) -> None:
     """Finish one plane: `finish` for [h, w] arrays.
 
@@ -119,68 +126,39 @@ def finish_plane(
         out: written to; [H, W], float32, or uint8, which is rounded and clamped.
         full_levels: how `full` holds its values.
         out_levels: how `out` shall hold its values.
+        ink: draws lines; gets values times the scale of `out_levels`.
     """
     gain, base = _fit_plane(painted, stats)
-    # offset + scale · (gain · (full − its offset) / its scale + base), as one product and one sum
+    # scale · (gain · (full − its offset) / its scale + base), as one product and one sum
     gain *= np.float32(out_levels.scale / full_levels.scale)
-    cv2.addWeighted(base, out_levels.scale, gain, -full_levels.offset, out_levels.offset, dst=base)
-    kind = cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_32F
+    cv2.addWeighted(base, out_levels.scale, gain, -full_levels.offset, 0, dst=base)
     bands = Bands(painted.shape, full.shape)
     for rows in bands:
         light = bands.enlarged(gain, rows)
         cv2.multiply(light, full[rows], dst=light, dtype=cv2.CV_32F)
-        cv2.add(light, bands.enlarged(base, rows), dst=out[rows], dtype=kind)
+        cv2.add(light, bands.enlarged(base, rows), dst=light)
+        _put(light, rows, out, out_levels, ink)
     _crispen(out, reach(full.shape[0] / painted.shape[0]))
+
+
+def put_plane(painted: Plane, out: Plane, levels: Levels, ink: Ink | None = None) -> None:
+    """Write a plane that was painted at full size, with its lines."""
+    for rows in Bands(painted.shape, painted.shape):
+        _put(painted[rows] * np.float32(levels.scale), rows, out, levels, ink)
+
+
+def _put(values: Plane, rows: slice, out: Plane, levels: Levels, ink: Ink | None) -> None:
+    """Write a band of values, its lines drawn."""
+    added = None if ink is None else ink(values, rows)
+    share, added = (0, values) if added is None else (1, added)
+    kind = cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_32F
+    cv2.addWeighted(values, 1, added, share, levels.offset, dst=out[rows], dtype=kind)
 
 
 def reach(times: float) -> int:
     """How far `finish` looks around a pixel for the sides of an edge after so much enlargement, in pixels."""
     share, most = AROUND
     return min(most, max(1, round(share * times)))
-
-
-class LineEnlarger:
-    """`finish_line` for one line field, [h, w] float32, band by band."""
-
-    def __init__(self, line: Plane, size: tuple[int, int], ink: float = 1.0) -> None:
-        """Args:
-        line: 0..1.
-        size: height and width wanted.
-        ink: what the result is multiplied by, in 0..1.
-        """
-        self.bands = Bands(line.shape, size)
-        self._same = line.shape == size
-        self._least = most = line * np.float32(ink)
-        if not self._same:
-            self._least, most = _range(self._least)
-            self._rise = cv2.addWeighted(line, ink, self._least, -1, 0)
-            self._spread = np.maximum(most - self._least, np.float32(1e-4 * ink))
-            self._times = 1 if size[0] < LARGE * line.shape[0] else 2
-        self._drawn = most.max(axis=1) > FAINT
-
-    def draws(self, rows: slice) -> bool:
-        """Whether there is anything to be seen in a band."""
-        return bool(self.bands.rows_of(self._drawn, rows).any())
-
-    def __getitem__(self, rows: slice) -> Plane:
-        """These rows of the enlarged field, an array of its own."""
-        if self._same:
-            return self._least[rows].copy()
-        rows = slice(*rows.indices(self.bands.size[0]))
-        if not self.draws(rows):
-            return np.zeros((rows.stop - rows.start, self.bands.size[1]), np.float32)
-        spread, field = self.bands.enlarged(self._spread, rows), self.bands.enlarged(self._least, rows)
-        rise = self.bands.enlarged(self._rise, rows)
-        place = cv2.divide(rise, spread)
-        for _ in range(self._times - 1):
-            steeper = cv2.addWeighted(place, -2, place, 0, 3)
-            cv2.multiply(place, place, dst=place)
-            cv2.multiply(place, steeper, dst=place)
-            cv2.multiply(place, spread, dst=rise)
-        steeper = cv2.addWeighted(place, -2, place, 0, 3, dst=spread)
-        cv2.multiply(place, steeper, dst=place)
-        cv2.multiply(place, rise, dst=place)
-        return cv2.add(field, place, dst=place)
 
 
 def _fit_plane(painted: Plane, stats: GuideStats) -> tuple[Plane, Plane]:

@@ -16,12 +16,13 @@ from torch import Tensor
 from scenivid import colour
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.engine.chain import Chain
-from scenivid.engine.lanes.plane_finish import _draw, with_layout
+from scenivid.engine.lanes.plane_finish import with_layout
 from scenivid.engine.stages import Stopwatch
 from scenivid.ink import compose
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.pixels import Clip, Layout, StoredClip
-from scenivid.styles.finish_planes import LineEnlarger
+from scenivid.styles.finish_planes import put_plane
+from scenivid.styles.ink_planes import ChromaInk, LumaInk, mean_tint
 from scenivid.video.open import open_video
 
 MATRICES = {"bt709": 1, "smpte170m": 6, "bt2020nc": 9}
@@ -158,10 +159,11 @@ def test_lines_on_stored_bytes_are_the_lines_of_the_formula() -> None:
     wanted = compose(picture, line, 0.7)
     values, tints = colour.to_planes(picture[0].contiguous().numpy(), colour.MATRICES["bt709"])
     luma, chroma = np.empty((64, 96), np.uint8), np.empty((2, 32, 48), np.uint8)
-    colour.to_bytes(values, colour.LUMA, luma)
-    for plane, out in zip(tints, chroma, strict=True):
-        colour.to_bytes(plane, colour.CHROMA, out)
-    _draw(LineEnlarger(line[0, 0].numpy(), (64, 96), 0.7), luma, chroma, layout)
+    matrix = colour.MATRICES["bt709"]
+    pen = LumaInk(line[0, 0].numpy(), (64, 96), 0.7, mean_tint(matrix), colour.LUMA.scale, half=True)
+    put_plane(values, luma, colour.LUMA, pen)
+    for plane, out, ink in zip(tints, chroma, ChromaInk.both(pen, matrix, colour.CHROMA.scale), strict=True):
+        put_plane(plane, out, colour.CHROMA, ink)
     clip = StoredClip(luma[None], chroma[None], layout, (Fraction(0),))
     assert (_rgb(clip) - wanted)[..., 22:38, :].abs().max() < 5 / 255
     assert (_rgb(clip) - wanted)[..., 44:, :].abs().max() < 5 / 255

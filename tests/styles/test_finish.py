@@ -13,11 +13,12 @@ from scenes import texture
 from torch import Tensor
 
 from scenivid import colour
-from scenivid.flow.filters import luma
+from scenivid.flow.filters import enlarge, luma
+from scenivid.ink import compose
 from scenivid.styles import finish as room
 from scenivid.styles import finish_planes as planes
-from scenivid.styles.finish import at_painting_size, finish, finish_line
-from scenivid.styles.finish_planes import Bands, GuideStats, LineEnlarger, finish_plane, painting_size
+from scenivid.styles.finish import at_painting_size, finish
+from scenivid.styles.finish_planes import Bands, GuideStats, finish_plane, painting_size
 
 
 @pytest.mark.parametrize(
@@ -132,11 +133,13 @@ def test_how_many_rows_are_fitted_at_once_makes_no_difference(monkeypatch: pytes
 def test_a_line_keeps_its_darkness_and_gets_no_wider() -> None:
     line = torch.zeros(1, 1, 40, 60)
     line[..., 19:21, :] = 1.0
-    large = finish_line(line, (160, 240))
-    middle = large[0, 0, :, 120]
-    assert middle.max() > 0.97 and middle.min() == 0
-    assert 7 <= int((middle > 0.5).sum()) <= 9
-    assert int(((middle > 0.1) & (middle < 0.9)).sum()) <= 6
+    flat, guide, full = torch.full((1, 3, 40, 60), 0.9), line * 0 + 0.9, torch.full((1, 1, 160, 240), 0.9)
+    middle = finish(flat, guide, full, line, 1.0)[0, 0, :, 120]
+    dark = compose(torch.full((1, 3, 1, 1), 0.9), torch.ones(1, 1, 1, 1), 1.0)[0, 0, 0, 0]
+    drawn = (0.9 - middle) / (0.9 - dark)
+    assert drawn.max() > 0.97 and drawn.min().abs() < 1e-3
+    assert 7 <= int((drawn > 0.5).sum()) <= 9
+    assert int(((drawn > 0.1) & (drawn < 0.9)).sum()) <= 6
 
 
 def test_shrinking_is_the_mean_of_areas() -> None:
@@ -163,10 +166,20 @@ def test_bands_are_parts_of_the_whole_enlargement(
         assert np.abs(bands.enlarged(small, part) - whole[part]).max() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(45, 80), (90, 160), (180, 320)])
+@pytest.mark.parametrize("size", [(90, 160), (180, 320), (101, 181)])
 def test_lines_of_planes_are_the_lines_of_tensors(size: tuple[int, int]) -> None:
-    line = (texture(45, 80, grain=4)[:, :1] * 3 - 1.5).clamp(0, 1)
-    wanted = finish_line(line, size)[0, 0].numpy()
-    lines = LineEnlarger(line[0, 0].numpy(), size)
-    for rows in lines.bands:
-        assert np.abs(lines[rows] - wanted[rows]).max() < 1 / 255
+    painted, line = texture(45, 80, grain=4), (texture(45, 80, grain=4)[:, :1] * 3 - 1.5).clamp(0, 1)
+    guide, full = luma(painted), enlarge(luma(painted), size)
+    gain, base = room._fit(painted, guide)
+    large = compose(enlarge(gain, size) * full + enlarge(base, size), enlarge(line, size), 0.8)
+    wanted = room._crispened(large, planes.reach(size[0] / 45)).clamp(0, 1)
+    assert (finish(painted, guide, full, line, 0.8) - wanted).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize("size", [(90, 160), (150, 250), (101, 181)])
+def test_bands_begin_with_whole_rows_of_half_size_chroma(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planes, "_BAND", 1000)
+    for small in ((45, 80), (30, 50)):
+        assert all(rows.start % 2 == 0 for rows in Bands(small, size))

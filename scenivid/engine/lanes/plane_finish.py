@@ -11,10 +11,11 @@ import numpy as np
 from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
 from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, planes_of, told
-from scenivid.ink import LOCAL, TINT, compose
+from scenivid.ink import TINT, compose
 from scenivid.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
-from scenivid.styles.finish_planes import GuideStats, LineEnlarger, finish_plane
+from scenivid.styles.finish_planes import GuideStats, Ink, finish_plane, put_plane
+from scenivid.styles.ink_planes import ChromaInk, LumaInk, mean_tint
 from scenivid.temporal.planes import Planes
 
 if TYPE_CHECKING:
@@ -49,18 +50,19 @@ class Finish:
         flat, line = painted[:3], painted[3] if len(painted) > 3 else None
         if frame.steadied is not None:
             flat, line = _moved_to(painted, frame.steadied), frame.steadied.line
+        inked = line is not None and plan.ink > 0
         if plan.small != plan.size:
             assert frame.guide is not None
             stats, full = GuideStats(frame.guide), _grey(source)
             large = np.empty((3, *plan.size), np.float32)
-            for plane, out in zip(flat, large, strict=True):
-                finish_plane(plane, stats, full, out)
+            for plane, out, tint in zip(flat, large, TINT, strict=True):
+                ink = LumaInk(line, plan.size, plan.ink, tint) if line is not None and inked else None
+                finish_plane(plane, stats, full, out, ink=ink)
             flat = large
         with torch.inference_mode():
             picture = torch.from_numpy(flat)[None]
-            if line is not None and plan.ink > 0:
-                drawn = LineEnlarger(line, plan.size)[:]
-                picture = compose(picture, torch.from_numpy(drawn)[None, None], plan.ink)
+            if line is not None and inked and plan.small == plan.size:
+                picture = compose(picture, torch.from_numpy(line)[None, None], plan.ink)
             if plan.blend < 1:
                 picture = torch.lerp(to_float(source), picture, plan.blend)
             return to_pixels(picture, plan.dtype)
@@ -74,21 +76,24 @@ class Finish:
         light, tint = colour.levels(layout.full_range)
         luma: colour.Plane = np.empty(source.luma.shape[1:], np.uint8)
         chroma: colour.Plane = np.empty(source.chroma.shape[1:], np.uint8)
+        pens: tuple[Ink | None, ...] = (None, None, None)
+        if planes.line is not None and plan.ink > 0:
+            matrix = colour.MATRICES[layout.matrix]
+            pen = LumaInk(planes.line, plan.size, plan.ink, mean_tint(matrix), light.scale, half=True)
+            pens = pen, *ChromaInk.both(pen, matrix, tint.scale)
         if plan.small != plan.size:
             own = colour.levels(source.layout.full_range)[0]
             full = source.luma[0]
-            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light)
+            finish_plane(planes.luma, GuideStats(frame.guide), full, luma, own, light, pens[0])
             small = (planes.chroma.shape[2], planes.chroma.shape[1])
             stats = GuideStats(cv2.resize(frame.guide, small, interpolation=cv2.INTER_AREA))
             full = cv2.resize(full, (chroma.shape[2], chroma.shape[1]), interpolation=cv2.INTER_AREA)
-            for plane, out in zip(planes.chroma, chroma, strict=True):
-                finish_plane(plane, stats, full, out, own, tint)
+            for plane, out, drawn in zip(planes.chroma, chroma, pens[1:], strict=True):
+                finish_plane(plane, stats, full, out, own, tint, drawn)
         else:
-            colour.to_bytes(planes.luma, light, luma)
-            for plane, out in zip(planes.chroma, chroma, strict=True):
-                colour.to_bytes(plane, tint, out)
-        if planes.line is not None and plan.ink > 0:
-            _draw(LineEnlarger(planes.line, plan.size, plan.ink), luma, chroma, layout)
+            put_plane(planes.luma, luma, light, pens[0])
+            for plane, out, drawn in zip(planes.chroma, chroma, pens[1:], strict=True):
+                put_plane(plane, out, tint, drawn)
         if plan.blend < 1:
             kept = with_layout(source, layout)
             cv2.addWeighted(luma, plan.blend, kept.luma[0], 1 - plan.blend, 0, dst=luma)
@@ -133,39 +138,6 @@ def with_layout(clip: StoredClip, layout: Layout) -> StoredClip:
         for plane, out in zip(tints, chroma[index], strict=True):
             colour.to_bytes(plane, new_tint, out)
     return StoredClip(luma, chroma, layout, clip.pts, clip.durations)
-
-
-def _draw(lines: LineEnlarger, luma: colour.Plane, chroma: colour.Plane, layout: Layout) -> None:
-    """`ink.compose` on bytes of luma and chroma, in place: exact on grey, and near it on colours.
-
-    With F = Y + δ for each of R, G, B, squares of δ are left out:
-        Y' = Y·(1 − a·(1 − t − l·Y)),   δ' = δ·(1 − a·(1 − t − 2·l·Y)) + a·Y·(t_F − t)
-    """
-    matrix = colour.MATRICES[layout.matrix]
-    light, tint = colour.levels(layout.full_range)
-    mean = matrix.red * TINT[0] + matrix.green * TINT[1] + matrix.blue * TINT[2]
-    shades = [
-        (TINT[place] - mean) * 0.5 / (1 - weight) for place, weight in ((2, matrix.blue), (0, matrix.red))
-    ]
-    value = (np.arange(256, dtype=np.float32) - np.float32(light.offset)) / np.float32(light.scale)
-    darker = value * (1 - mean - LOCAL * value) * light.scale
-    paler, tinted = 1 - mean - 2 * LOCAL * value, value * tint.scale
-    even = all(rows.start % 2 == rows.stop % 2 == 0 for rows in lines.bands)
-    for rows in lines.bands if even else [slice(0, luma.shape[0])]:
-        if not lines.draws(rows):
-            continue
-        amount, band, halved = lines[rows], luma[rows], slice(rows.start // 2, rows.stop // 2)
-        size = (chroma.shape[2], halved.stop - halved.start)
-        small = cv2.resize(amount, size, interpolation=cv2.INTER_AREA)
-        level = cv2.resize(band, size, interpolation=cv2.INTER_AREA)
-        cv2.multiply(amount, cv2.LUT(band, darker), dst=amount)
-        cv2.subtract(band, amount, dst=band, dtype=cv2.CV_8U)
-        loss = cv2.multiply(small, cv2.LUT(level, paler))
-        cv2.multiply(small, cv2.LUT(level, tinted), dst=small)
-        kept = 1 - loss
-        for plane, shade in zip(chroma[:, halved], shades, strict=True):
-            added = cv2.addWeighted(loss, tint.offset, small, shade, 0)
-            cv2.add(cv2.multiply(plane, kept, dtype=cv2.CV_32F), added, dst=plane, dtype=cv2.CV_8U)
 
 
 def _moved_to(painted: Picture, steadied: Planes) -> Picture:

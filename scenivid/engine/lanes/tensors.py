@@ -21,7 +21,7 @@ from scenivid.flow.filters import luma
 from scenivid.ink import compose
 from scenivid.perception.regions import looked_at
 from scenivid.pixels import to_float, to_pixels
-from scenivid.styles.finish import at_painting_size, finish, finish_line
+from scenivid.styles.finish import at_painting_size, finish
 from scenivid.styles.stylizer import StyleState, Stylizer
 from scenivid.temporal import Memory, steady
 
@@ -198,10 +198,11 @@ class Finish:
         assert full is not None and rgb is not None and styled is not None
         source = to_float(full)
         flat, line = styled[:, :3], styled[:, 3:]
+        inked = line.shape[1] > 0 and plan.ink > 0
         if plan.small != plan.size:
-            flat = finish(flat, luma(rgb), luma(source))
-        if line.shape[1] and plan.ink > 0:
-            flat = compose(flat, finish_line(line, plan.size), plan.ink)
+            flat = finish(flat, luma(rgb), luma(source), line if inked else None, plan.ink)
+        elif inked:
+            flat = compose(flat, line, plan.ink)
         if plan.blend < 1:
             flat = torch.lerp(source, flat, plan.blend)
         for index in batch.kept:
