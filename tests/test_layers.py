@@ -50,7 +50,7 @@ APART = {("training", "evaluation"), ("nets", "flow")}
 ONLY_IN = {
     "click": ("cli/",),
     "decord": ("video/reading/decord_child.py",),
-    "gradio": ("ui/page.py", "ui/server.py"),
+    "gradio": ("ui/page/", "ui/server.py"),
     "fastapi": ("ui/api.py", "ui/server.py"),
     "rich": ("cli/terminal.py", "cli/progress.py"),  # where everything foreign is escaped
     "ray": ("cluster/ray_workers.py",),

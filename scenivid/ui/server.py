@@ -63,7 +63,8 @@ def _with_page(app: FastAPI, studio: Studio) -> FastAPI:
         from starlette.staticfiles import StaticFiles
     except ImportError as exc:
         raise _missing(exc) from exc
-    from scenivid.ui.page import HEAD, STATIC, build_page, theme
+    from scenivid.ui.page.layout import build_page
+    from scenivid.ui.page.theme import HEAD, STATIC, theme
 
     app.mount("/scenivid", StaticFiles(directory=STATIC))
     mounted: FastAPI = gradio.mount_gradio_app(

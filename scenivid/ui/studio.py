@@ -14,12 +14,12 @@ from scenivid import locks
 from scenivid.errors import ConfigError, InputError
 from scenivid.styles.zoo import entries
 from scenivid.ui.choices import Choices
-from scenivid.ui.chores import Chore, Chores
-from scenivid.ui.jobs import Job, Jobs, as_json
 from scenivid.ui.place import Place
-from scenivid.ui.queue import Queue
 from scenivid.ui.sources import Source, Sources
 from scenivid.ui.stills import Stills
+from scenivid.ui.work.chores import Chore, Chores
+from scenivid.ui.work.jobs import Job, Jobs, as_json
+from scenivid.ui.work.queue import Queue
 
 MOVING_S = 5.0
 """Length of a moving preview."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from scenivid.ui.chores import Chores
-from scenivid.ui.jobs import Jobs
 from scenivid.ui.place import Place
-from scenivid.ui.queue import Queue
 from scenivid.ui.sources import Sources
 from scenivid.ui.stills import Stills
 from scenivid.ui.studio import Studio
+from scenivid.ui.work.chores import Chores
+from scenivid.ui.work.jobs import Jobs
+from scenivid.ui.work.queue import Queue
 
 WAIT_S = 60
 """Until a thread must have done what takes it no time: a machine may be busy."""

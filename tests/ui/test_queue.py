@@ -10,10 +10,10 @@ from pretended_children import Pretended, make_studio, wait_until
 
 from scenivid.errors import ConfigError, InputError
 from scenivid.ui.choices import Choices
-from scenivid.ui.jobs import Job, moved
-from scenivid.ui.queue import MOST_WAITING
 from scenivid.ui.sources import Source
 from scenivid.ui.studio import Studio
+from scenivid.ui.work.jobs import Job, moved
+from scenivid.ui.work.queue import MOST_WAITING
 
 
 @pytest.fixture

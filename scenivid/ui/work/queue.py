@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from scenivid.errors import ConfigError, ScenividError, one_line
-from scenivid.ui.child import Begin, Child, Process
 from scenivid.ui.choices import Choices
-from scenivid.ui.jobs import LOG, REPORT, Job, Jobs, moved, new_job, no_job
 from scenivid.ui.sources import Source
+from scenivid.ui.work.child import Begin, Child, Process
+from scenivid.ui.work.jobs import LOG, REPORT, Job, Jobs, moved, new_job, no_job
 
 MOST_WAITING = 200
 """Jobs of one user that may wait."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenivid.errors import InputError, one_line
-from scenivid.ui.child import Begin, Child, Process
 from scenivid.ui.place import new_id
+from scenivid.ui.work.child import Begin, Child, Process
 
 _REMEMBERED = 100
 

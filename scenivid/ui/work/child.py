@@ -1,4 +1,4 @@
-"""What runs apart from the server, one process each: `python -m scenivid.ui.child COMMAND …`.
+"""What runs apart from the server, one process each: `python -m scenivid.ui.work.child COMMAND …`.
 
 `stylize …` is the command line's own, word for word. The others make what the page shows of a job. All end by
 themselves when whoever started them is gone, however it went: their standard input then ends, and they treat
@@ -60,7 +60,7 @@ class Child:
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         with result.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "scenivid.ui.child", str(lock), *arguments],
+                [sys.executable, "-m", "scenivid.ui.work.child", str(lock), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.PIPE,
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str]) -> None:
             sys.argv = ["scenivid", command, *rest]
             scenivid()
         else:
-            from scenivid.ui import errands
+            from scenivid.ui.work import errands
 
             errands.run(command, json.loads(rest[0]), tell)
 
