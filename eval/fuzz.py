@@ -30,8 +30,8 @@ from fuzz_cases import Case, case, sound_files
 
 import scenivid.engine
 import scenivid.styles.zoo  # noqa: F401 (loaded once, before the processes part)
-from scenivid import aside
 from scenivid.cli import main as command_line
+from scenivid.machine import aside
 
 SHORTENED = "shortened"
 _FEWER_SAID = (

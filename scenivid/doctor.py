@@ -186,7 +186,7 @@ def _folder() -> tuple[bool, str]:
 
 
 def _left_overs(folders: Sequence[Path]) -> tuple[bool, str]:
-    from scenivid.aside import left_over
+    from scenivid.machine.aside import left_over
     from scenivid.styles.places import models_dir
 
     walks = (os.walk(folder) for folder in (*folders, models_dir()))

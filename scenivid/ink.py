@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scenivid.lazy import functional, torch
+from scenivid.machine.lazy import functional, torch
 
 if TYPE_CHECKING:
     from torch import Tensor

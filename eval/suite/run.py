@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scenivid.devices import resolve_device
 from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.errors import DataError, ScenividError
 from scenivid.evaluation.flicker import FlickerSettings, evaluate_flicker
 from scenivid.evaluation.lockstep import Window, open_together
+from scenivid.machine.devices import resolve_device
 from scenivid.styles.stylizer import Stylizer
 from scenivid.styles.zoo import load_style
 from scenivid.temporal import DEFAULT_CONSISTENCY

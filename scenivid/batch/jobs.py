@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scenivid import locks
 from scenivid.batch.records import (
     FOLDER,
     Record,
@@ -27,6 +26,7 @@ from scenivid.engine import Report, StylizeSettings, stylize
 from scenivid.engine.made import Made, network_of
 from scenivid.engine.run import Progress
 from scenivid.errors import Cancelled, InputError, OutputError, foreseen, one_line
+from scenivid.machine import locks
 from scenivid.styles.stylizer import Stylizer
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from scenivid.cli.config import read_defaults
 from scenivid.cli.stopping import leave, stopping_promptly
 from scenivid.cli.terminal import close, configure, fail, say
 from scenivid.errors import Cancelled, one_line
-from scenivid.signals import INTERRUPTED, cancellable
+from scenivid.machine.signals import INTERRUPTED, cancellable
 
 COMMANDS = {
     "stylize": "Stylize a video or a folder of frames.",

@@ -24,7 +24,7 @@ import click
 from scenivid.cli.command import spelled
 from scenivid.cli.options import SHARED
 from scenivid.errors import ConfigError
-from scenivid.places import config_file
+from scenivid.machine.places import config_file
 
 if sys.version_info >= (3, 11):
     import tomllib

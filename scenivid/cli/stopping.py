@@ -55,7 +55,7 @@ def _watch(told: socket.socket, _: socket.socket) -> None:
 
 def leave(status: int) -> NoReturn:
     """End the process at once: taking everything down in good order may take seconds."""
-    from scenivid import aside  # loads av, which the command has done by now
+    from scenivid.machine import aside  # loads av, which the command has done by now
 
     for child in multiprocessing.active_children():
         child.kill()

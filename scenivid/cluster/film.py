@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from scenivid import aside
 from scenivid.cluster.crew import Tell
 from scenivid.cluster.film_tasks import (
     LOOK,
@@ -36,6 +35,7 @@ from scenivid.engine.passage import Progress
 from scenivid.engine.run import Report, made_of
 from scenivid.engine.segments.work import Work, open_work, work_folder
 from scenivid.engine.settings import StylizeSettings
+from scenivid.machine import aside
 
 _PATIENCE_S = 0.5
 """After which it is seen whether there is more to wait for."""

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scenivid import aside
 from scenivid.cluster.tasks import Hand
 from scenivid.engine.made import Made
 from scenivid.engine.passage import Passage
@@ -15,6 +14,7 @@ from scenivid.engine.run import resolved
 from scenivid.engine.segments.work import Boundary, Work, read_work
 from scenivid.engine.settings import StylizeSettings
 from scenivid.errors import OutputError
+from scenivid.machine import aside
 from scenivid.video.writing.picture.pieces import sync
 
 LOOK = "look"

@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection, wait
 
 import torch
 
-from scenivid import cores
 from scenivid.cluster.crew import Worker
 from scenivid.cluster.tasks import Hand, Message, Task, perform
 from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled
-from scenivid.signals import cancellable
+from scenivid.machine import cores
+from scenivid.machine.signals import cancellable
 
 _PAUSE_S, _GRACE_S = 1.0, 0.8
 _CORES_EACH = 4

@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from scenivid import cores
 from scenivid.cluster.crew import Worker
 from scenivid.cluster.processes import automatic
 from scenivid.cluster.tasks import Hand, Message, Task, Trouble, perform
 from scenivid.engine.loading.loaded import Loaded
 from scenivid.errors import Cancelled, ConfigError, DependencyError, OutputError
+from scenivid.machine import cores
 
 _PAUSE_S, _GRACE_S, _START_S = 0.3, 1.2, 180.0
 _SHARED = "source and output must lie on storage that all nodes share, under the same path"

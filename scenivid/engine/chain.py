@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from scenivid import cores
-from scenivid.cores import Threads
 from scenivid.engine import stages
 from scenivid.engine.lanes.guard import Guard
 from scenivid.engine.lanes.plan import Plan
@@ -26,7 +24,9 @@ from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
 from scenivid.flow.estimators import open_estimator
-from scenivid.lazy import torch
+from scenivid.machine import cores
+from scenivid.machine.cores import Threads
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.styles.engines.graph_style import GraphStyle
 from scenivid.styles.finish_planes import painting_size

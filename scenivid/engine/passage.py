@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from scenivid.cores import set_up
-from scenivid.devices import is_cpu, resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.lanes.planes import Frame
 from scenivid.engine.loading.agreed import agree
@@ -25,6 +23,8 @@ from scenivid.engine.segments.work import Boundary, Work, piece_lengths
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import States, mark_of
 from scenivid.engine.stages import Stopwatch
+from scenivid.machine.cores import set_up
+from scenivid.machine.devices import is_cpu, resolve_device
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video

@@ -13,13 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenivid import aside
 from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.made import Made, network_of
 from scenivid.engine.passage import Passage, Progress, expected_frames, still
 from scenivid.engine.segments.work import Work, open_work
 from scenivid.engine.settings import StylizeSettings
 from scenivid.errors import ConfigError, InputError
+from scenivid.machine import aside
 from scenivid.styles.onnx.options import OnnxOptions
 from scenivid.video.writing.writer import is_standard_output
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from scenivid import aside
-from scenivid.cores import set_up
-from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.run import still
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import CheckpointError, ConfigError
+from scenivid.machine import aside
+from scenivid.machine.cores import set_up
+from scenivid.machine.devices import resolve_device
 from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.styles.zoo import entries
 from scenivid.video.open import open_video

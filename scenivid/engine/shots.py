@@ -14,8 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scenivid.cuts import CutDetector, Image, thumbnail
 from scenivid.pixels import Clip, StoredClip
+from scenivid.temporal.cuts import CutDetector, Image, thumbnail
 
 State = Mapping[str, NDArray[Any]]
 States = tuple[tuple[str, object], ...]

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from scenivid.ahead import ReadAhead
+from scenivid.machine.ahead import ReadAhead
 
 STAGES = ("decode", "translate", "flow", "steady", "finish", "encode")
 DEPTH = 2

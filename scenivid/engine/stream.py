@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scenivid.cores import Threads, available, set_up
-from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import InputError
+from scenivid.machine.cores import Threads, available, set_up
+from scenivid.machine.devices import resolve_device
 from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.stylizer import Stylizer
 from scenivid.video.open import open_video

@@ -1,3 +1,3 @@
 """Flicker, fidelity and distance metrics."""
 
-import scenivid.cores  # noqa: F401  before torch, whose threads then sleep while they wait
+import scenivid.machine.cores  # noqa: F401  before torch, whose threads then sleep while they wait

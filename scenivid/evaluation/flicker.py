@@ -15,8 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scenivid.cuts import CutDetector
-from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DataError
 from scenivid.evaluation.lockstep import Window, open_together
 from scenivid.evaluation.networks import Networks, embed, load_networks
@@ -25,6 +23,8 @@ from scenivid.evaluation.summary import summarise
 from scenivid.evaluation.tally import APART, FlowBetween, Shown, Tally
 from scenivid.evaluation.warping import e_warp, e_warp_curve, motion_of
 from scenivid.flow.estimators import open_estimator
+from scenivid.machine.devices import resolve_device
+from scenivid.temporal.cuts import CutDetector
 
 __all__ = ["FlickerSettings", "e_warp", "e_warp_curve", "evaluate_flicker", "motion_of"]
 

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.devices import resolve_device
 from scenivid.errors import DataError
 from scenivid.evaluation.fidelity import ssim_luma
 from scenivid.evaluation.networks import (
@@ -25,6 +24,7 @@ from scenivid.evaluation.networks import (
     try_load,
 )
 from scenivid.evaluation.results import Row
+from scenivid.machine.devices import resolve_device
 from scenivid.perception.distances import frechet_distance, kernel_distance
 from scenivid.perception.perceptual import PairDistance
 from scenivid.pixels import to_float

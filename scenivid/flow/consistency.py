@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from scenivid.flow.filters import enlarge, gradient_square, mean3, slope
 from scenivid.flow.warp import inside, resize_flow, warp
-from scenivid.lazy import functional as F
-from scenivid.lazy import torch
+from scenivid.machine.lazy import functional as F
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

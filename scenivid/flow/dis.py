@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenivid.flow.filters import luma
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import to_pixels
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scenivid.errors import ConfigError
 from scenivid.flow.dis import Dis
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenivid.lazy import functional as F
-from scenivid.lazy import torch
+from scenivid.machine.lazy import functional as F
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid.aside import whole
 from scenivid.errors import ConfigError
 from scenivid.learn.gather import Material, gather, picture
 from scenivid.learn.measure import measure, measure_flicker, painter
+from scenivid.machine.aside import whole
 from scenivid.nets.checkpoint import UNKNOWN_LICENCE, ModelCard, load_checkpoint, read_card, save_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import load_efficientnet

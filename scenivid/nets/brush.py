@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scenivid.lazy import functional as F
-from scenivid.lazy import torch
+from scenivid.machine.lazy import functional as F
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

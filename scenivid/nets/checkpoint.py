@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from scenivid.aside import whole
 from scenivid.errors import CheckpointError, ConfigError
+from scenivid.machine.aside import whole
 from scenivid.nets.card import KEY, UNKNOWN_LICENCE, VERSION, ModelCard, check_kind, is_pickle, read_card
 from scenivid.nets.discriminators import PatchDiscriminator, PatchParams
 from scenivid.nets.lite import Lite, LiteParams

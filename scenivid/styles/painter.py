@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from scenivid.styles.stylizer import StyleState, Stylizer

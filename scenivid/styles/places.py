@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scenivid import places, weights
+from scenivid import weights
+from scenivid.machine import places
 
 
 def models_dir() -> Path:

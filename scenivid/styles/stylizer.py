@@ -10,9 +10,9 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
 from scenivid.ink import DEFAULT_INK
+from scenivid.machine.devices import choose_dtype
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite
 from scenivid.nets.lite_shape import GENTLEST, PAINTED_AT

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 
-from scenivid.devices import available_memory, free_memory
 from scenivid.errors import ConfigError
-from scenivid.lazy import torch
+from scenivid.machine.devices import available_memory, free_memory
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -22,7 +22,7 @@ from scenivid.errors import InputError
 from scenivid.flow.consistency import Motion, estimate_motion
 from scenivid.flow.filters import average, enlarge, mean3, slope
 from scenivid.flow.warp import resize_flow, warp
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

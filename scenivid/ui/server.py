@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenivid.errors import ConfigError, DependencyError
-from scenivid.places import state_dir
+from scenivid.machine.places import state_dir
 from scenivid.ui.sources import resolved
 from scenivid.ui.studio import Studio, open_studio
 

@@ -17,13 +17,13 @@ from typing import TypeVar
 import cv2
 from PIL import Image
 
-from scenivid.cores import set_up
-from scenivid.devices import resolve_device
 from scenivid.engine.chain import Chain
 from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.stages import Stopwatch
 from scenivid.errors import InputError, ScenividError
-from scenivid.lazy import torch
+from scenivid.machine.cores import set_up
+from scenivid.machine.devices import resolve_device
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.ui.choices import Choices, exact
 from scenivid.ui.place import new_id

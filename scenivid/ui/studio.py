@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scenivid import locks
 from scenivid.errors import ConfigError, InputError
+from scenivid.machine import locks
 from scenivid.styles.zoo import entries
 from scenivid.ui.choices import Choices
 from scenivid.ui.place import Place

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenivid import aside
+from scenivid.machine import aside
 from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.video.open import open_video
 from scenivid.video.reading.reader import VideoReader

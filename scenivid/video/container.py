@@ -18,8 +18,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from scenivid.aside import address
 from scenivid.errors import InputError
+from scenivid.machine.aside import address
 
 DEMUXERS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,vc1,dirac,h261,"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, to_float, to_pixels
 from scenivid.video.info import VideoInfo
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from scenivid import locks
 from scenivid.errors import CheckpointError
-from scenivid.lazy import torch
+from scenivid.machine import locks
+from scenivid.machine.lazy import torch
 from scenivid.weights.network import mirrored, offline
 
 T = TypeVar("T")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pretended_jobs import pretend
 
-from scenivid import locks
 from scenivid.batch import jobs as batch
 from scenivid.batch.jobs import Job, find_jobs, run_jobs
 from scenivid.batch.records import record_path
 from scenivid.engine import StylizeSettings
+from scenivid.machine import locks
 
 SETTINGS = StylizeSettings(style="none", device="cpu")
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 
-from scenivid import places
 from scenivid.cli import COMMANDS, main
 from scenivid.cli.config import read_defaults
 from scenivid.errors import ConfigError
+from scenivid.machine import places
 from scenivid.styles.engines.choice import cache_dir
 from scenivid.styles.published import models_dir
 

@@ -220,7 +220,7 @@ def test_numbers_that_are_none_are_wrong_usage(value: str) -> None:
 HANGS = """
     import hashlib, sys
     from pathlib import Path
-    from scenivid import aside
+    from scenivid.machine import aside
     from scenivid.cli import main
     import scenivid.engine
 

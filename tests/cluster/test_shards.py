@@ -110,7 +110,7 @@ def test_what_a_dead_process_was_at_is_taken_up_where_it_stood(
         return tell
 
     with monkeypatch.context() as patch:
-        patch.setattr("scenivid.aside.discard", lambda path: None)
+        patch.setattr("scenivid.machine.aside.discard", lambda path: None)
         record = record_path(job.records or parts, job.output)
         now = batch.Made.of(job.source, settings, None)
         with pytest.raises(Killed):

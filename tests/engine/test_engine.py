@@ -51,7 +51,7 @@ def test_batch_and_tiles_dont_show(clip: Path, style: str, change: dict[str, int
 
 @pytest.mark.parametrize("paint", ["full", 64])
 def test_threads_dont_show(clip: Path, style: str, paint: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenivid.cores.available", lambda: 2)
+    monkeypatch.setattr("scenivid.machine.cores.available", lambda: 2)
     settings = replace(IDENTITY, style=style, paint=paint)
     usual, times = run(clip, "usual.mkv", settings)
     serial, same = run(clip, "serial.mkv", replace(settings, serial=True))

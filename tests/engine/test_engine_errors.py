@@ -13,9 +13,9 @@ import torch
 from small_runs import Failing, read
 from torch import Tensor
 
-from scenivid.devices import resolve_device
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
+from scenivid.machine.devices import resolve_device
 
 IDENTITY = StylizeSettings(style="none", codec="ffv1", device="cpu")
 FRAMES = 11

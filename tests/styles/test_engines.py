@@ -11,8 +11,8 @@ import pytest
 import torch
 from scenes import texture
 
-from scenivid.cores import Threads
 from scenivid.errors import ConfigError, ScenividError
+from scenivid.machine.cores import Threads
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles.engines import choice

@@ -12,9 +12,9 @@ import torch
 from scenes import texture
 
 from scenivid.colour import MATRICES, to_planes
-from scenivid.cores import Threads
 from scenivid.engine.bench.clips import make_clip
 from scenivid.errors import CheckpointError
+from scenivid.machine.cores import Threads
 from scenivid.nets.checkpoint import ModelCard, save_checkpoint
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.styles.engines.graph_style import GraphStyle, graph_style

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scenivid.devices import choose_dtype
 from scenivid.errors import ConfigError
+from scenivid.machine.devices import choose_dtype
 from scenivid.nets.checkpoint import ModelCard
 from scenivid.nets.lite import Lite, LiteParams
 from scenivid.nets.translator import Translator, TranslatorParams, initialise

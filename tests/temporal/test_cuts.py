@@ -10,8 +10,8 @@ import scenes
 import torch
 from torch import Tensor
 
-from scenivid.cuts import CutDetector
 from scenivid.pixels import Clip, to_pixels
+from scenivid.temporal.cuts import CutDetector
 
 HEIGHT, WIDTH, LENGTH = 90, 160, 8
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from scenivid import locks
 from scenivid.errors import CheckpointError
+from scenivid.machine import locks
 from scenivid.weights import published
 from scenivid.weights.network import mirrored
 from scenivid.weights.published import Published, fetch_published, load_published, retrieve

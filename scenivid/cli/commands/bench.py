@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from scenivid import aside
 from scenivid.cli import terminal
 from scenivid.cli.command import Command
 from scenivid.cli.parameters import Count
+from scenivid.machine import aside
 
 
 @click.command("bench", cls=Command, examples=("scenivid bench --quick",))

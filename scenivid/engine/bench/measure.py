@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from scenivid import cores
-from scenivid.devices import resolve_device
 from scenivid.engine.bench.clips import make_clip
 from scenivid.engine.bench.yardsticks import Used, Yardstick, ffmpeg_alone, machine, run
 from scenivid.engine.chain import Chain
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.stages import Stopwatch
+from scenivid.machine import cores
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.zoo import find

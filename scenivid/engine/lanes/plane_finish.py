@@ -12,7 +12,7 @@ from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
 from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, planes_of, told
 from scenivid.ink import TINT, compose
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.styles.finish_planes import GuideStats, Ink, finish_plane, put_plane
 from scenivid.styles.ink_planes import ChromaInk, LumaInk, mean_tint

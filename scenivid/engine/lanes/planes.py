@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 
 from scenivid import colour
-from scenivid.cuts import SIDE, Image
 from scenivid.engine.lanes.plan import Plan, failed
 from scenivid.engine.shots import Edges
 from scenivid.engine.stages import Stage
 from scenivid.flow.consistency import estimate_motion, working_size
 from scenivid.flow.estimators import FlowEstimator
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.styles.engines.graph_style import GraphPainter
 from scenivid.styles.painter import Painter, Picture
+from scenivid.temporal.cuts import SIDE, Image
 from scenivid.temporal.plane_stages import MotionPlanes, SteadyPlanes
 from scenivid.temporal.plane_tools import resized
 from scenivid.temporal.planes import PlaneMotion, Planes, State, finite

@@ -7,7 +7,7 @@ from dataclasses import replace
 from scenivid.engine.lanes.plane_finish import as_wanted
 from scenivid.engine.lanes.planes import Frame
 from scenivid.engine.shots import Shots
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Layout
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from scenivid.cores import Threads
 from scenivid.engine.settings import StylizeSettings
+from scenivid.machine.cores import Threads
 from scenivid.styles.engines.graph_style import GraphPainter, GraphStyle, graph_style
 from scenivid.styles.places import find_here
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scenivid import cores
-from scenivid.cores import Threads, set_up
 from scenivid.engine.loading.agreed import agree
 from scenivid.engine.loading.loaded import Loaded
 from scenivid.engine.settings import StylizeSettings
-from scenivid.lazy import torch
+from scenivid.machine import cores
+from scenivid.machine.cores import Threads, set_up
+from scenivid.machine.lazy import torch
 from scenivid.styles.engines.graph_style import GraphStyle
 from scenivid.styles.painter import Painter, TensorPainter
 

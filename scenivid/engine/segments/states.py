@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from scenivid.errors import CheckpointError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,12 +20,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from scenivid import aside, locks
 from scenivid.engine.made import Made
 from scenivid.engine.segments.states import load_states, save_states
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import Pieces, States
 from scenivid.errors import ConfigError, OutputError
+from scenivid.machine import aside, locks
 from scenivid.video.writing.picture.pieces import Piece, WorkPlace, sync
 
 _SECONDS = 10

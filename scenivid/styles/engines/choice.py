@@ -24,9 +24,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenivid import aside, locks
-from scenivid.cores import Threads
 from scenivid.errors import ConfigError, OutputError, ScenividError
+from scenivid.machine import aside, locks
+from scenivid.machine.cores import Threads
 from scenivid.styles.engines.onnx_run import open_onnxruntime
 from scenivid.styles.engines.openvino_run import open_openvino
 from scenivid.styles.places import models_dir

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenivid.colour import Matrix
-from scenivid.cores import Threads
 from scenivid.ink import DEFAULT_INK
+from scenivid.machine.cores import Threads
 from scenivid.nets.card import ModelCard, read_card
 from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, PAINTED_AT, receptive_radius
 from scenivid.styles.engines.brush_planes import dabbed_planes

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scenivid import aside
-from scenivid.cores import Threads
 from scenivid.errors import DependencyError, OutputError
+from scenivid.machine import aside
+from scenivid.machine.cores import Threads
 from scenivid.styles.onnx.export import Unit, trace
 
 

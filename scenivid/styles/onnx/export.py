@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scenivid.aside import whole
 from scenivid.errors import CheckpointError, DependencyError, OutputError
+from scenivid.machine.aside import whole
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.translator import Translator
 from scenivid.pixels import from_signed, to_signed

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import torch
 from numpy.typing import NDArray
 
-from scenivid.devices import free_memory
 from scenivid.errors import CheckpointError, DependencyError
+from scenivid.machine.devices import free_memory
 from scenivid.styles.engines.providers import providers_for
 
 OPENING_S = 60.0

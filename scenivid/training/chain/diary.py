@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scenivid.aside import whole
 from scenivid.errors import DataError
+from scenivid.machine.aside import whole
 
 FILE = "chain.json"
 _EVERY_S = 10.0

@@ -7,9 +7,9 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
-from scenivid.aside import whole
 from scenivid.engine.run import stylize
 from scenivid.engine.settings import StylizeSettings
+from scenivid.machine.aside import whole
 from scenivid.training.chain.clip import make_clip
 from scenivid.training.chain.measure import measure, sheet
 from scenivid.training.chain.page import write_page

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from scenivid.aside import whole
 from scenivid.errors import DependencyError
+from scenivid.machine.aside import whole
 from scenivid.training.chain.curves import curves
 from scenivid.training.chain.measure import Figures
 from scenivid.training.chain.recipe import Recipe

@@ -17,8 +17,8 @@ from dataclasses import asdict
 import torch
 from torch import Tensor, nn
 
-from scenivid.devices import resolve_device
 from scenivid.ink import DEFAULT_INK, inked
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import load_efficientnet

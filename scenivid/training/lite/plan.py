@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from scenivid.devices import resolve_device
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.perception.efficientnet import EfficientNetLite0

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from scenivid.devices import resolve_device
 from scenivid.ink import inked
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.lite import Lite
 from scenivid.pixels import to_float
 from scenivid.training.data.samples import EndlessSet, Stream

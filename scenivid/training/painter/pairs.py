@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenivid.aside import whole
+from scenivid.machine.aside import whole
 from scenivid.pixels import to_float, to_pixels
 from scenivid.training.data.images import Entry, decode, scan
 from scenivid.training.painter.looks import look_named

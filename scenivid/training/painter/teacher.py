@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import ModelCard, load_checkpoint
 from scenivid.nets.lite import Lite
 from scenivid.nets.translator import Translator

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenivid.aside import whole
+from scenivid.machine.aside import whole
 from scenivid.pixels import to_float
 from scenivid.training.data.images import Entry, decode
 from scenivid.training.pairs.sources import PairSource

@@ -11,8 +11,8 @@ import cv2
 import torch
 from torch import Tensor
 
-from scenivid.aside import whole
 from scenivid.errors import DataError
+from scenivid.machine.aside import whole
 from scenivid.pixels import to_pixels
 from scenivid.training.pairs.diffusion import blank
 from scenivid.training.pairs.memory import RememberedPairs

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from scenivid.devices import resolve_device
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.stylegan2 import Generator, StyleGAN2Params
 from scenivid.nets.stylegan2_discriminator import Discriminator
 from scenivid.perception.efficientnet import EfficientNetLite0

@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from scenivid.aside import whole
 from scenivid.errors import DependencyError
+from scenivid.machine.aside import whole
 from scenivid.training.prepare.judge import REASONS
 from scenivid.training.prepare.store import Row, Store
 

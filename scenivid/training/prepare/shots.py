@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scenivid.cuts import SIDE, CutDetector
 from scenivid.pixels import Clip, to_float, to_pixels
+from scenivid.temporal.cuts import SIDE, CutDetector
 from scenivid.training.prepare.bars import Darkness, darkness
 from scenivid.training.prepare.measures import blur
 from scenivid.training.prepare.picture import Image, luma, reduced, resized

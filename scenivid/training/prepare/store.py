@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 import cv2
 
-from scenivid.aside import whole
 from scenivid.errors import DataError
+from scenivid.machine.aside import whole
 from scenivid.training.prepare.picture import Image, reduced, resized
 
 JOURNAL = "frames.jsonl"

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from scenivid.aside import whole
+from scenivid.machine.aside import whole
 from scenivid.training.chain.diary import FILE, Diary
 from scenivid.training.chain.finish import finish
 from scenivid.training.chain.recipe import Recipe, preset, stage_recipes

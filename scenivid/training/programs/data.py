@@ -17,8 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from scenivid import locks
 from scenivid.errors import Cancelled, ConfigError, DataError, InputError, OutputError
+from scenivid.machine import locks
 from scenivid.training.planning.missing import Needed, ask_for, name_missing
 from scenivid.training.prepare.judge import Rules
 from scenivid.training.prepare.maker import Maker

@@ -22,8 +22,8 @@ from torch.utils.data import Dataset, get_worker_info
 from torchvision.models.optical_flow import raft_small
 from torchvision.utils import flow_to_image
 
-from scenivid.devices import resolve_device
 from scenivid.errors import CheckpointError, DataError
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import ModelCard, write_tensors
 from scenivid.training.data.images import decode, scan
 from scenivid.training.data.motion import MotionRecipe, motion_pair

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError
+from scenivid.machine.devices import resolve_device
 from scenivid.nets.checkpoint import save_checkpoint
 from scenivid.training.lite.files import card
 from scenivid.training.lite.plan import plan

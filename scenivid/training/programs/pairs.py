@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from scenivid.devices import resolve_device
+from scenivid.machine.devices import resolve_device
 from scenivid.training.data.images import scan
 from scenivid.training.pairs.diffusion import check_diffusers, missing_models
 from scenivid.training.pairs.memory import RememberedPairs

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from scenivid.aside import whole
 from scenivid.errors import CheckpointError, ConfigError
+from scenivid.machine.aside import whole
 from scenivid.training.run.program import Program
 from scenivid.training.run.random_state import rng_state, seed_all, set_rng_state
 from scenivid.training.run.record import differences, to_dict

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scenivid.devices import resolve_device
 from scenivid.errors import ConfigError, DependencyError
+from scenivid.machine.devices import resolve_device
 
 _LETTING_GO_S = 0.5
 """How long gloo's threads may take to drop the last exchange on a busy machine."""

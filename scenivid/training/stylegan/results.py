@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenivid.aside import whole
 from scenivid.errors import Cancelled
+from scenivid.machine.aside import whole
 from scenivid.nets.stylegan2 import Generator, mean_style
 from scenivid.training.run.loop import Progress, train
 from scenivid.training.run.program import Program

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from scenivid.devices import resolve_device
+from scenivid.machine.devices import resolve_device
 from scenivid.perception.perceptual import unlearnt_distance
 from scenivid.training.losses.feature_critic import FeatureCritic
 from scenivid.training.losses.temporal import SyntheticMotion

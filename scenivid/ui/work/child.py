@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from scenivid import locks
+from scenivid.machine import locks
 
 _PATIENCE_S = 10.0
 _POLITE = 5

@@ -12,9 +12,9 @@ from typing import Any
 
 import cv2
 
-from scenivid import aside
 from scenivid.errors import ScenividError, one_line
-from scenivid.lazy import torch
+from scenivid.machine import aside
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.progress import Meter, State
 from scenivid.ui.choices import Choices, exact

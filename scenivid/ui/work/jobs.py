@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scenivid import aside
 from scenivid.errors import ConfigError, InputError, ScenividError
+from scenivid.machine import aside
 from scenivid.ui.choices import Choices
 from scenivid.ui.place import Place, clean_name, is_id, new_id
 from scenivid.ui.sources import Source

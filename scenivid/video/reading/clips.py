@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from scenivid.colour import MATRICES as STORED_MATRICES
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.video.color import Plane, RgbConverter, over_black
 from scenivid.video.describe import orientation

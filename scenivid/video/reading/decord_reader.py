@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenivid.aside import address
 from scenivid.errors import DependencyError, InputError
-from scenivid.lazy import torch
+from scenivid.machine.aside import address
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading import decord_child

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Protocol
 
-from scenivid.ahead import ReadAhead
+from scenivid.machine.ahead import ReadAhead
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.findings import Findings

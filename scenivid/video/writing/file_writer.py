@@ -13,9 +13,9 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.lazy import torch
+from scenivid.machine import aside
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.formats import MATROSKA, Container, video_time_base
 from scenivid.video.info import VideoInfo

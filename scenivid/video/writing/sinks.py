@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import IO, Protocol
 
-from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
+from scenivid.machine import aside
 
 Bytes = bytes | memoryview
 

@@ -11,7 +11,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, OutputError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.color import bits
 from scenivid.video.info import VideoInfo

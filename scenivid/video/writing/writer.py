@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
-from scenivid.lazy import torch
+from scenivid.machine import aside
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.video.formats import codec_for, container_for
 from scenivid.video.info import VideoInfo

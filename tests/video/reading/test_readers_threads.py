@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from scenivid.ahead import ReadAhead
+from scenivid.machine.ahead import ReadAhead
 
 
 class Source:

@@ -14,8 +14,8 @@ import pytest
 import torch
 from identity import copy, read
 
-from scenivid import aside
 from scenivid.errors import ConfigError, OutputError, ScenividError
+from scenivid.machine import aside
 from scenivid.pixels import Clip
 from scenivid.video.open import probe
 from scenivid.video.writing.writer import WriterSettings, open_writer

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from scenivid.errors import InputError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.video.color import over_black
 from scenivid.video.container import too_large

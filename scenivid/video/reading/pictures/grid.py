@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from scenivid.errors import InputError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip
 from scenivid.video.container import check_size, open_container, too_large
 from scenivid.video.describe import describe

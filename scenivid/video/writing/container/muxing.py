@@ -17,8 +17,8 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from scenivid import aside
 from scenivid.errors import OutputError
+from scenivid.machine import aside
 from scenivid.video.formats import MATROSKA, Container, mux_options
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.container.apng import set_last_length

@@ -9,7 +9,7 @@ import av
 from av.video.format import VideoFormat
 
 from scenivid.errors import ConfigError, OutputError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.video.color import bits, has_alpha
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.encoding import nvenc

@@ -16,7 +16,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Layout, StoredClip
 from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from scenivid import aside
 from scenivid.errors import OutputError
-from scenivid.lazy import torch
+from scenivid.machine import aside
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.pictures.images import SUFFIXES

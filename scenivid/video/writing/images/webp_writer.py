@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-from scenivid import aside
 from scenivid.errors import ConfigError, OutputError
-from scenivid.lazy import torch
+from scenivid.machine import aside
+from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.headers import webp
 from scenivid.video.info import VideoInfo

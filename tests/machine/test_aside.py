@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from scenivid import aside
 from scenivid.errors import Cancelled, OutputError
-from scenivid.signals import cancellable
+from scenivid.machine import aside
+from scenivid.machine.signals import cancellable
 
 ENDED = """
     import os, signal, sys
     from pathlib import Path
-    from scenivid import aside
+    from scenivid.machine import aside
     from scenivid.errors import Cancelled
-    from scenivid.signals import cancellable
+    from scenivid.machine.signals import cancellable
 
     try:
         with cancellable():

@@ -1,6 +1,6 @@
 """torch, imported when it is first used: a run on a CPU may do without, which saves a second and 0.5 GB.
 
-    from scenivid.lazy import torch
+    from scenivid.machine.lazy import torch
 
 takes the place of `import torch` in modules that a quick run imports. Type checkers see torch itself.
 """

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from scenivid.devices import choose_dtype, resolve_device
 from scenivid.errors import ConfigError
+from scenivid.machine.devices import choose_dtype, resolve_device
 from scenivid.styles.engines import providers
 from scenivid.styles.engines.providers import providers_for
 from scenivid.styles.onnx import session

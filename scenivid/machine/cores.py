@@ -15,7 +15,7 @@ os.environ.setdefault(
 
 import cv2
 
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 _TRIM, _MMAP, _ARENAS = -1, -3, -8
 """glibc's M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX."""

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from scenivid.errors import ConfigError
-from scenivid.lazy import torch
+from scenivid.machine.lazy import torch
 
 _ASSUMED = 4 << 30
 """Bytes of free memory where the system doesn't say."""
