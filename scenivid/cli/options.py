@@ -106,7 +106,7 @@ _STYLIZE: list[Decorator] = [
     click.option("--batch", type=Count("auto"), default="auto", show_default=True,
                  help="Frames translated at once; never changes the result."),
     click.option("--tile", type=Count("auto", "none"), default="auto", show_default=True,
-                 help="Translate in tiles of N pixels to save memory; in bf16 up to 2/255 away."),
+                 help="Translate in tiles of N pixels to save memory (OpenVINO, fp32: same bytes)."),
     click.option("--engine", type=click.Choice(["auto", "torch", "openvino", "onnx"]), default="auto",
                  show_default=True,
                  help="What runs lite networks on the CPU; auto takes OpenVINO, or measures what there is."),

@@ -69,6 +69,28 @@ def boxes(height: int, width: int, tile: int) -> Iterator[Box]:
             yield Box(top, min(top + tile, height), left, min(left + tile, width))
 
 
+def windows(
+    height: int, width: int, tile: int, margin: int, multiple: int, least: int
+) -> Iterator[tuple[Box, Box]]:
+    """Disjoint boxes that cover the frame, row by row, and a window around each: all of one shape, with a
+    margin on every side that isn't the frame's own.
+
+    Args:
+        height, width, margin, least: multiples of `multiple`.
+        tile: side of a box in pixels; those beside the frame's edges are larger, by the margin saved there.
+        multiple: of the sides of windows and boxes.
+        least: width that a window has, if the frame is as wide.
+
+    Raises:
+        ConfigError: `tile` is below 64.
+    """
+    check_tile(tile)
+    tile = _round_up(tile, multiple)
+    for (top, bottom), (highest, lowest) in _spans(height, tile, margin, multiple, 0):
+        for (left, right), (first, last) in _spans(width, tile, margin, multiple, least):
+            yield Box(top, bottom, left, right), Box(highest, lowest, first, last)
+
+
 def run_tiled(run: Run, image: Tensor, tile: int, radius: int, multiple: int) -> Tensor:
     """Run a network tile by tile with the same result as on the whole frame.
 
@@ -145,6 +167,21 @@ def check_tile(tile: int) -> None:
     """
     if tile < SMALLEST:
         raise ConfigError(f"a tile must be at least {SMALLEST} pixels, got {tile}")
+
+
+def _spans(
+    length: int, tile: int, margin: int, multiple: int, least: int
+) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Begin and end of parts of a line, and of the window around each."""
+    inner = length - 2 * margin
+    count = max(-(-inner // tile), 1)
+    window = min(max(_round_up(-(-inner // count), multiple) + 2 * margin, least), length)
+    begin = 0
+    while begin < length:
+        first = min(max(begin - margin, 0), length - window)
+        end = length if first + window == length else first + window - margin
+        yield (begin, end), (first, first + window)
+        begin = end
 
 
 def _round_up(value: int, multiple: int) -> int:

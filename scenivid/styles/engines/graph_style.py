@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -24,9 +24,12 @@ from scenivid.styles.engines.extended_planes import extend, extended_size
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
 from scenivid.styles.engines.paint_planes import laid_on, laid_on_planes
 from scenivid.styles.painter import Picture
-from scenivid.styles.tiling import Box, boxes, check_tile
+from scenivid.styles.tiling import SMALLEST, Box, windows
 
 _Image = NDArray[Any]
+_ALIKE = 51 * MULTIPLE
+"""Pixels in a line from which on OpenVINO adds up bfloat16 in one and the same order. Where a convolution of
+stride 2 gives 50 in a line or fewer, its kernel is another; the last such convolution gives a sixteenth."""
 _log = logging.getLogger(__name__)
 
 
@@ -64,10 +67,15 @@ class GraphStyle:
         Args:
             size: height and width of the frames, any.
             threads: frames at once, and threads for each.
-            tile: side of a tile in pixels, at least 64; None for the whole frame at once.
+            tile: side of a tile in pixels, at least 64; None for the whole frame at once. Tiles are wider
+                where the window around one would be narrower than both the frame and `_ALIKE`.
+
+        Raises:
+            ConfigError: a smaller tile.
         """
-        if tile is not None:
-            check_tile(tile)
+        whole, reach = extended_size(size), _round_up(receptive_radius(self.weights.params))
+        side = max(*whole, SMALLEST) if tile is None else tile
+        tiles = list(windows(*whole, side, reach, MULTIPLE, _ALIKE))
         settings = {
             "INFERENCE_PRECISION_HINT": self.precision,
             "INFERENCE_NUM_THREADS": threads.painters * threads.each,
@@ -75,13 +83,10 @@ class GraphStyle:
             "ENABLE_CPU_PINNING": False,  # other stages need the cores as well
         }
 
-        def compiled(shape: tuple[int, int]) -> Any:
-            return _core().compile_model(lite_graph(self.weights, shape, short), "CPU", settings)
-
         short = self.precision == "bf16"
-        windows = list(_windows(extended_size(size), tile, receptive_radius(self.weights.params)))
-        networks = {shape: compiled(shape) for shape in {wide.shape for _, wide in windows}}
-        return GraphPainter(self.card.name, size, windows, networks, self.weights.params.brush, short)
+        graph = lite_graph(self.weights, tiles[0][1].shape, short)
+        network = _core().compile_model(graph, "CPU", settings)
+        return GraphPainter(self.card.name, size, tiles, network, self.weights.params.brush, short)
 
 
 class GraphPainter:
@@ -92,19 +97,19 @@ class GraphPainter:
         name: str,
         size: tuple[int, int],
         windows: Sequence[tuple[Box, Box]],
-        networks: Mapping[tuple[int, int], Any],
+        network: Any,
         brush: int,
         short: bool,
     ) -> None:
         """Args:
         size: height and width of the frames.
-        windows: boxes of the extended frame, and what must be looked at for each.
-        networks: compiled, for each shape of what is looked at.
+        windows: boxes of the extended frame, and what must be looked at for each; all of one shape.
+        network: compiled for that shape.
         brush: radius of the flat brush under the paint; 0 for none.
         short: as `lite_graph` has it.
         """
         self.name, self._short = name, short
-        self._size, self._windows, self._networks, self._brush = size, windows, networks, brush
+        self._size, self._windows, self._network, self._brush = size, windows, network, brush
         self._local = threading.local()
 
     def paint(self, rgb: Picture, cut: bool, state: object) -> tuple[Picture, None]:
@@ -128,7 +133,7 @@ class GraphPainter:
     def _painted(self, rgb: Picture) -> tuple[_Image, Picture | None]:
         """What the network gives, and the image under the flat brush, for `laid_on`."""
         if len(self._windows) == 1:
-            request, image, around = self._request(extended_size(self._size))
+            request, image, around = self._request()
             around = self._images()[1] if around is None else around
             self._fill(rgb, image, around)
             raw = self._output(request)
@@ -153,7 +158,7 @@ class GraphPainter:
         """What the network gives for the extended frame, tile by tile."""
         raw: _Image | None = None
         for box, wide in self._windows:
-            request, place, place_around = self._request(wide.shape)
+            request, place, place_around = self._request()
             np.copyto(place, image[wide.top : wide.bottom, wide.left : wide.right])
             if around is not None and place_around is not None:
                 down, right = _half(wide)
@@ -186,22 +191,26 @@ class GraphPainter:
     def _kind(self) -> type[np.uint8] | type[np.float32]:
         return np.uint8 if self._short else np.float32
 
-    def _request(self, size: tuple[int, int]) -> tuple[Any, _Image, Picture | None]:
-        """This thread's request for a size, and the arrays that it reads: image, [H, W, 3], and base."""
+    def _request(self) -> tuple[Any, _Image, Picture | None]:
+        """This thread's request, and the arrays that it reads: image, [H, W, 3], and base."""
         import openvino
 
-        known = self._local.__dict__.setdefault("requests", {})
-        if size not in known:
-            network = self._networks[size]
+        if not hasattr(self._local, "request"):
+            size = self._windows[0][1].shape
             places: list[_Image] = [np.empty((1, size[0], size[1] // 2, 6), self._kind)]
-            if len(network.inputs) > 1:
+            if len(self._network.inputs) > 1:
                 places.append(np.empty((1, *_around(size)), np.float32))
-            request = network.create_infer_request()
+            request = self._network.create_infer_request()
             for index, place in enumerate(places):
                 request.set_input_tensor(index, openvino.Tensor(place, shared_memory=True))
-            known[size] = request, places[0].reshape(*size, 3), places[1][0] if len(places) > 1 else None
-        found: tuple[Any, _Image, Picture | None] = known[size]
+            base = places[1][0] if len(places) > 1 else None
+            self._local.request = request, places[0].reshape(*size, 3), base
+        found: tuple[Any, _Image, Picture | None] = self._local.request
         return found
+
+
+def _round_up(length: int) -> int:
+    return -(-length // MULTIPLE) * MULTIPLE
 
 
 def _around(size: tuple[int, int]) -> tuple[int, int, int]:
@@ -212,15 +221,6 @@ def _around(size: tuple[int, int]) -> tuple[int, int, int]:
 def _half(box: Box) -> tuple[slice, slice]:
     """Its rows and columns at half the size."""
     return slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
-
-
-def _windows(size: tuple[int, int], tile: int | None, radius: int) -> Iterator[tuple[Box, Box]]:
-    """Boxes that cover the extended frame, and what lies within the network's reach around each."""
-    height, width = size
-    tile = max(size) if tile is None else -(-tile // MULTIPLE) * MULTIPLE
-    margin = -(-radius // MULTIPLE) * MULTIPLE
-    for box in boxes(height, width, tile):
-        yield box, box.grown(margin, height, width)
 
 
 def graph_style(path: Path, precision: str, strength: float) -> GraphStyle | None:
