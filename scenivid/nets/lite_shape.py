@@ -10,7 +10,7 @@ from scenivid.nets.brush import dab_reach
 
 GENTLEST = 0.25
 """Strength below which a network with a dial isn't asked: there, its picture is blended with the source."""
-BORDER = 16
+BORDER = 8
 """Pixels by which a frame is extended on every side, in eval mode."""
 MULTIPLE = 16
 """Of the sides of what the network takes."""

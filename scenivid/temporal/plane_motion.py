@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenivid.flow.consistency import DOUBT, STILL_PX, STILL_SIDE, working_size
-from scenivid.flow.dis import Dis
+from scenivid.flow.dis import Dis, Effort
 from scenivid.temporal.area_light import COLOURS
 from scenivid.temporal.plane_tools import FETCH, cv, mean3, resized
 from scenivid.temporal.planes import Plane, PlaneMotion, Planes, State
@@ -26,8 +26,8 @@ class MotionPlanes:
         height, width: of the frames, any.
         estimator: 'dis', or 'none', which takes nothing to move.
         """
-        self._search = Dis() if estimator == "dis" else None
-        self._check = Dis(rough=True)
+        self._search = Dis(Effort.BRISK) if estimator == "dis" else None
+        self._check = Dis(Effort.ROUGH)
         side = self._search.long_side if self._search else STILL_SIDE
         self._size = working_size(height, width, side)
         self._still_px = STILL_PX * max(self._size) / max(height, width)
