@@ -80,28 +80,29 @@ def to_bytes(values: Plane, wanted: Levels, out: Plane) -> None:
     cv2.addWeighted(values, wanted.scale, values, 0, wanted.offset, dst=out, dtype=cv2.CV_8U)
 
 
-def to_planes(rgb: Plane, matrix: Matrix) -> tuple[Plane, Plane]:
+def to_planes(rgb: Plane, matrix: Matrix, whole: bool = False) -> tuple[Plane, Plane]:
     """RGB to luma and chroma.
 
     Args:
         rgb: float32 in [0, 1], [3, H, W], contiguous.
+        whole: whether chroma stays at full size.
 
     Returns:
-        Luma [H, W] and chroma [2, ⌈H/2⌉, ⌈W/2⌉], means of 2 × 2 pixels.
+        Luma [H, W] and chroma, [2, H, W], or [2, ⌈H/2⌉, ⌈W/2⌉] of means of 2 × 2 pixels.
     """
     height, width = rgb.shape[1:]
-    half = -(-height // 2), -(-width // 2)
-    luma, chroma = np.empty((height, width), np.float32), np.empty((2, *half), np.float32)
+    size = (height, width) if whole else (-(-height // 2), -(-width // 2))
+    luma, chroma = np.empty((height, width), np.float32), np.empty((2, *size), np.float32)
     for rows in _strips(height, width):
         grey = luma[rows]
         cv2.addWeighted(rgb[0, rows], matrix.red, rgb[1, rows], matrix.green, 0, dst=grey)
         cv2.addWeighted(grey, 1, rgb[2, rows], matrix.blue, 0, dst=grey)
-        halves = slice(rows.start // 2, -(-rows.stop // 2))
-        light = halved(grey)
+        there = rows if whole else slice(rows.start // 2, -(-rows.stop // 2))
+        light = grey if whole else halved(grey)
         for out, colour, weight in ((chroma[0], rgb[2], matrix.blue), (chroma[1], rgb[0], matrix.red)):
-            half_colour = halved(colour[rows])
+            tint = colour[rows] if whole else halved(colour[rows])
             scale = 0.5 / (1 - weight)
-            cv2.addWeighted(half_colour, scale, light, -scale, 0, dst=out[halves])
+            cv2.addWeighted(tint, scale, light, -scale, 0, dst=out[there])
     return luma, chroma
 
 

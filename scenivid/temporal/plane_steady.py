@@ -1,4 +1,4 @@
-"""`steady` for planes on a CPU: the same formulas, chroma at half size, in OpenCV's loops.
+"""`steady` for planes on a CPU: the same formulas, chroma as it comes, in OpenCV's loops.
 
 Nothing here is compiled at run time, and every large step releases the interpreter's lock.
 """
@@ -16,7 +16,7 @@ from scenivid.temporal.steady import AREA, FAINT, MOST_GAIN, MOVING_PX, OLDEST, 
 
 
 class SteadyPlanes:
-    """Steadies one frame after another; luma and line at full size, chroma at half.
+    """Steadies one frame after another; luma and line at full size, chroma at half or full.
 
     One thread at a time. A frame whose source is the same as the one before gets the same result.
     """
@@ -33,7 +33,7 @@ class SteadyPlanes:
         self._memory: dict[str, Plane] = {}
         self._spare = {name: _plane(self._size) for name in ("luma", "line", "share", "work", "soft")}
         self._spare |= {name: _plane(self._size) for name in ("fine", "soft wanted", "fine wanted")}
-        self._spare_chroma = _plane((2, *self._half))
+        self._spare_chroma = _plane((2, *self._half))  # or at full size, as the stylised frames have it
         self._output: dict[str, Plane] = {}
 
     def step(self, source: Planes, styled: Planes, motion: PlaneMotion | None, cut: bool) -> Planes:
@@ -56,8 +56,7 @@ class SteadyPlanes:
         if self._consistency <= 0:
             return styled
         light = self._light(source)
-        known = bool(self._memory) and ("line" in self._memory) == (styled.line is not None)
-        if cut or motion is None or not known:
+        if cut or motion is None or not self._knows(styled):
             self._begin(styled, light)
         elif _same(source.luma, self._memory["source luma"]) and _same(
             source.chroma, self._memory["source chroma"]
@@ -80,6 +79,12 @@ class SteadyPlanes:
         copies = {name: np.array(array, np.float32) for name, array in state.items()}
         self._output = {name[7:]: plane for name, plane in copies.items() if name.startswith("output ")}
         self._memory = {name: plane for name, plane in copies.items() if not name.startswith("output ")}
+
+    def _knows(self, styled: Planes) -> bool:
+        """Whether what is remembered is of such frames."""
+        memory = self._memory
+        alike = bool(memory) and ("line" in memory) == (styled.line is not None)
+        return alike and memory["chroma"].shape == styled.chroma.shape
 
     def _light(self, source: Planes) -> Plane:
         """RGB of areas, [h, w, 3], spread as in the formulas."""
@@ -146,9 +151,13 @@ class SteadyPlanes:
         memory, spare = self._memory, self._spare
         share = enlarged(keep, self._size, spare["share"])
         luma = self._full_maps.fetch_cubic(memory["luma"], spare["luma"], moves)
+        whole = styled.chroma.shape == (2, *self._size)
+        maps, part = (self._full_maps, share) if whole else (self._half_maps, keep)
         chroma = self._spare_chroma
+        if chroma.shape != styled.chroma.shape:
+            chroma = np.empty_like(styled.chroma)
         for plane, out in zip(memory["chroma"], chroma, strict=True):
-            self._half_maps.fetch_cubic(plane, out, moves)
+            maps.fetch_cubic(plane, out, moves)
         if (gain != 1).any():
             low = np.dstack([areas(luma), *(resized(plane, self._areas) for plane in chroma)])
             factor = planes_of(gain)[..., 0]
@@ -159,7 +168,7 @@ class SteadyPlanes:
                 _multiply_add(out, factor, np.ascontiguousarray(offset[..., index + 1]), work)
         blend(styled.luma, luma, share, luma)
         for now, out in zip(styled.chroma, chroma, strict=True):
-            blend(now, out, keep, out)
+            blend(now, out, part, out)
         memory["luma"], spare["luma"] = luma, memory["luma"]
         memory["chroma"], self._spare_chroma = chroma, memory["chroma"]
         np.copyto(styled.chroma, chroma)

@@ -1,4 +1,4 @@
-"""A frame as float planes, the way a video stores it: luma at full size, chroma at half.
+"""A frame as float planes, the way a video stores it: luma at full size, chroma at half, or at full too.
 
 Everything that works on these is linear in them, so that the matrix they came from (BT.601, BT.709, BT.2020)
 doesn't matter, as long as source and stylised frames share it.
@@ -26,7 +26,7 @@ class Planes:
     luma: Plane
     """[H, W], 0..1."""
     chroma: Plane
-    """Cb and Cr, [2, ⌈H/2⌉, ⌈W/2⌉], −0.5..0.5: means of 2×2 pixels."""
+    """Cb and Cr, −0.5..0.5: means of 2×2 pixels, [2, ⌈H/2⌉, ⌈W/2⌉], or of each pixel, [2, H, W]."""
     line: Plane | None = None
     """Ink, [H, W], 0..1, of a stylised frame whose style has any."""
 
@@ -38,7 +38,7 @@ class Planes:
     def __post_init__(self) -> None:
         height, width = self.luma.shape
         half = (2, *half_size(height, width))
-        if self.chroma.shape != half:
+        if self.chroma.shape not in (half, (2, height, width)):
             raise ValueError(f"chroma of {height}×{width} luma must be {half}, got {self.chroma.shape}")
         if self.line is not None and self.line.shape != self.luma.shape:
             raise ValueError(f"line is {self.line.shape}, luma {self.luma.shape}")

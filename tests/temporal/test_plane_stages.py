@@ -23,11 +23,13 @@ from scenivid.temporal.planes import PlaneMotion, Planes
 from scenivid.temporal.steady import steady
 
 
-def _planes(image: Tensor) -> Planes:
-    """BT.709 planes of [1, 3, H, W]."""
+def _planes(image: Tensor, whole: bool = False) -> Planes:
+    """BT.709 planes of [1, 3, H, W], with chroma at half size or `whole`."""
     red, green, blue = image[0]
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     chroma = torch.stack([(blue - luma) / 1.8556, (red - luma) / 1.5748])
+    if whole:
+        return Planes(luma.numpy(), chroma.numpy())
     half = [-(-side // 2) for side in luma.shape]
     return Planes(luma.numpy(), torch.nn.functional.adaptive_avg_pool2d(chroma[None], half)[0].numpy())
 
@@ -89,7 +91,38 @@ def test_a_frame_that_is_no_number_is_refused_and_not_remembered() -> None:
     assert np.isfinite(out.luma).all()
 
 
-def test_planes_equal_the_reference_formulas() -> None:
+def _checks(count: int, height: int, width: int) -> Tensor:
+    """Colour alone, that changes sign from pixel to pixel and from frame to frame at random."""
+    generator = torch.Generator().manual_seed(2)
+    signs = torch.randint(0, 2, (count, 1, height, width), generator=generator) * 2.0 - 1
+    return signs * torch.tensor([1 / 0.2126, -1 / 0.7152, 0]).view(1, 3, 1, 1) * 0.02
+
+
+def test_colour_finer_than_half_size_is_steadied_where_it_is_given() -> None:
+    source = scenes.pan(8, 64, 96, 1) * 0.5 + 0.25
+    styled = [_planes(frame[None], whole=True) for frame in source + _checks(8, 64, 96)]
+    steadied, motion = SteadyPlanes(64, 96, 0.7), MotionPlanes(64, 96, "dis")
+    for t in range(8):
+        now = _planes(source[t : t + 1])
+        plain = _planes(source[t : t + 1], whole=True).chroma
+        off = np.square(styled[t].chroma - plain)[:, 8:-8, 8:-8].mean()
+        out = steadied.step(now, styled[t], motion.step(now, t == 0), t == 0)
+    assert np.square(out.chroma - plain)[:, 8:-8, 8:-8].mean() < 0.3 * off
+
+
+def test_chroma_of_another_size_forgets() -> None:
+    source, styled = _shot(2)
+    steadied, motion = SteadyPlanes(64, 96, 0.7), MotionPlanes(64, 96, "dis")
+    steadied.step(source[0], styled[0], motion.step(source[0], True), True)
+    image = scenes.texture(64, 96)
+    whole, wanted = _planes(image, whole=True), _planes(image, whole=True)
+    out = steadied.step(source[1], whole, motion.step(source[1]), False)
+    assert np.array_equal(out.chroma, wanted.chroma)
+    assert np.array_equal(out.luma, wanted.luma)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_planes_equal_the_reference_formulas(whole: bool) -> None:
     generator = torch.Generator().manual_seed(3)
     count, size = 12, (64, 96)
     source = scenes.pan(count, *size, 1) * torch.linspace(1, 0.9, count).view(-1, 1, 1, 1)
@@ -100,7 +133,7 @@ def test_planes_equal_the_reference_formulas() -> None:
         now, frame = source[t : t + 1], torch.cat((styled[t : t + 1], ink[t : t + 1]), 1)
         field = estimate_motion(motion, now, source[t - 1 : t]) if t else None
         wanted, memory = steady(now, frame, memory, field, 0.7)
-        planes = _planes(styled[t : t + 1])
+        planes = _planes(styled[t : t + 1], whole)
         given = None
         if field is not None:
             flow = np.ascontiguousarray(field.flow[0].permute(1, 2, 0).numpy())
@@ -108,7 +141,7 @@ def test_planes_equal_the_reference_formulas() -> None:
         out = steadied.step(
             _planes(now), Planes(planes.luma, planes.chroma, ink[t, 0].numpy().copy()), given, t == 0
         )
-        reference = _planes(wanted[:, :3])
+        reference = _planes(wanted[:, :3], whole)
         assert np.abs(out.luma - reference.luma).mean() < 1 / 255
         assert np.abs(out.chroma - reference.chroma).mean() < 1 / 255
         assert out.line is not None

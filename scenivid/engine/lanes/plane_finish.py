@@ -10,18 +10,15 @@ import numpy as np
 
 from scenivid import colour
 from scenivid.engine.lanes.plan import Plan, alpha_like
-from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, as_planes, matrix_of, planes_of, told
+from scenivid.engine.lanes.planes import RGB_MATRIX, Frame, planes_of, told
 from scenivid.ink import TINT, compose
 from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip, to_float, to_pixels
 from scenivid.styles.finish_planes import GuideStats, Ink, finish_plane, put_plane
 from scenivid.styles.ink_planes import ChromaInk, LumaInk, mean_tint
-from scenivid.temporal.planes import Planes
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from scenivid.styles.painter import Picture
 
 
 class Finish:
@@ -45,11 +42,12 @@ class Finish:
         return told(Frame(done, frame.number, frame.edges), self)
 
     def _pixels(self, frame: Frame, source: Tensor) -> Tensor:
-        plan, painted = self._plan, frame.painted
-        assert painted is not None
-        flat, line = painted[:3], painted[3] if len(painted) > 3 else None
-        if frame.steadied is not None:
-            flat, line = _moved_to(painted, frame.steadied), frame.steadied.line
+        plan, painted, steadied = self._plan, frame.painted, frame.steadied
+        if steadied is not None:
+            flat, line = colour.to_rgb(steadied.luma, steadied.chroma, RGB_MATRIX), steadied.line
+        else:
+            assert painted is not None
+            flat, line = painted[:3], painted[3] if len(painted) > 3 else None
         inked = line is not None and plan.ink > 0
         if plan.small != plan.size:
             assert frame.guide is not None
@@ -72,7 +70,7 @@ class Finish:
         assert layout is not None and frame.guide is not None
         planes = frame.steadied
         if planes is None:
-            planes = planes_of(frame, matrix_of(plan))
+            planes = planes_of(frame, plan)
         light, tint = colour.levels(layout.full_range)
         luma: colour.Plane = np.empty(source.luma.shape[1:], np.uint8)
         chroma: colour.Plane = np.empty(source.chroma.shape[1:], np.uint8)
@@ -138,15 +136,6 @@ def with_layout(clip: StoredClip, layout: Layout) -> StoredClip:
         for plane, out in zip(tints, chroma[index], strict=True):
             colour.to_bytes(plane, new_tint, out)
     return StoredClip(luma, chroma, layout, clip.pts, clip.durations)
-
-
-def _moved_to(painted: Picture, steadied: Planes) -> Picture:
-    """RGB of the steadied planes, with the fine colour of the painting that half-size chroma can't hold."""
-    before = as_planes(painted, RGB_MATRIX)
-    luma, chroma = steadied.luma - before.luma, steadied.chroma - before.chroma
-    moved: Picture = colour.to_rgb(luma, chroma, RGB_MATRIX)
-    moved += painted[:3]
-    return moved
 
 
 def _grey(pixels: Tensor) -> colour.Plane:

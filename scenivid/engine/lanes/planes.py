@@ -146,8 +146,7 @@ class Steady:
 
     def __init__(self, plan: Plan) -> None:
         self._steady = SteadyPlanes(*plan.small, plan.consistency)
-        self._matrix = matrix_of(plan)
-        self._stored = plan.stored is not None
+        self._plan = plan
         self._afresh = False
 
     def __call__(self, frame: Frame) -> Frame:
@@ -157,10 +156,9 @@ class Steady:
         assert frame.planes is not None
         cut = frame.cut or self._afresh or frame.motion is None
         self._afresh = False
-        styled = planes_of(frame, self._matrix)
+        styled = planes_of(frame, self._plan)
         steadied = self._steady.step(frame.planes, styled, None if cut else frame.motion, cut)
-        painted = None if self._stored else frame.painted
-        done = replace(frame, motion=None, planes=None, painted=painted, styled=None, steadied=steadied)
+        done = replace(frame, motion=None, planes=None, painted=None, styled=None, steadied=steadied)
         return told(done, self)
 
     def state(self) -> object:
@@ -200,17 +198,17 @@ def matrix_of(plan: Plan) -> colour.Matrix:
     return RGB_MATRIX if plan.stored is None else colour.MATRICES[plan.stored.matrix]
 
 
-def planes_of(frame: Frame, matrix: colour.Matrix) -> Planes:
-    """Those of the painting."""
+def planes_of(frame: Frame, plan: Plan) -> Planes:
+    """Those of the painting, with chroma at half size where the result has it so."""
     if frame.styled is not None:
         return frame.styled
     assert frame.painted is not None
-    return as_planes(frame.painted, matrix)
+    return as_planes(frame.painted, matrix_of(plan), whole=plan.stored is None)
 
 
-def as_planes(painted: Picture, matrix: colour.Matrix) -> Planes:
-    """[3 or 4, h, w] as planes, the fourth channel as their line, which isn't copied."""
-    luma, chroma = colour.to_planes(painted[:3], matrix)
+def as_planes(painted: Picture, matrix: colour.Matrix, whole: bool = False) -> Planes:
+    """[3 or 4, h, w] as planes, chroma `whole` or at half size; its fourth channel is a line, not copied."""
+    luma, chroma = colour.to_planes(painted[:3], matrix, whole)
     return Planes(luma, chroma, painted[3] if len(painted) > 3 else None)
 
 
