@@ -22,6 +22,7 @@ from scenivid.nets.lite_shape import BORDER, GENTLEST, MULTIPLE, PAINTED_AT, rec
 from scenivid.styles.engines.brush_planes import dabbed_planes
 from scenivid.styles.engines.extended_planes import extend, extended_size
 from scenivid.styles.engines.lite_graph import LiteWeights, lite_graph, read_lite
+from scenivid.styles.engines.openvino_import import openvino_lean
 from scenivid.styles.engines.paint_planes import laid_on, laid_on_planes
 from scenivid.styles.painter import Picture
 from scenivid.styles.tiling import SMALLEST, Box, windows
@@ -259,9 +260,7 @@ def _usable() -> bool:
 
 @cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return openvino_lean().Core()
 
 
 def _multiplies_bf16() -> bool:
