@@ -33,7 +33,7 @@ CRISP = 0.8
 """How much of the distance from the middle of its neighbourhood is added to each pixel at full size."""
 AROUND = 0.75, 3
 """Reach of that neighbourhood, in pixels: the first times the enlargement, at most the second."""
-_BAND = 48 * 1024
+_BAND = 96 * 1024
 """Pixels of a band, about."""
 
 
