@@ -15,7 +15,6 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
@@ -51,8 +50,9 @@ def open_container(
         pipe: read instead, where `path` is a pipe; not closed with the container.
         max_pixels: larger pictures are not decoded to learn what they are.
         pictures_rate: frames a second of pictures one after the other, which carry no times.
-        known: what its pictures look like has been found out. Of an MP4, FFmpeg then decodes none on opening,
-            which takes a sixteenth of a second at 3840×2160, and gives the same packets.
+        known: what its pictures look like has been found out, or will be from the first. Of an MP4, FFmpeg
+            then decodes none on opening, which takes a sixteenth of a second at 3840×2160, and gives the same
+            packets.
 
     Raises:
         InputError: missing, not permitted, or no container that holds its own media.
@@ -158,35 +158,6 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     assert isinstance(context, VideoCodecContext)
     context.options = stream.codec_context.options
     return context
-
-
-def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
-    """Decode up to the first frame; the container stands somewhere after it.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
-    stream.thread_type = "SLICE"  # frame threads would first fill themselves
-    decoder = decoder_of(stream)
-    failed: av.FFmpegError | OSError | None = None
-    packets = 0
-    try:
-        for packet in container.demux(stream):
-            packets += packet.size > 0
-            try:
-                for frame in decoder.decode(packet):
-                    return frame
-            except av.FFmpegError as exc:
-                failed = exc
-    except (av.FFmpegError, OSError) as exc:
-        failed = failed or exc
-    if failed is not None:
-        raise InputError(f"{path}: damaged, not one frame can be decoded ({failed.strerror})") from failed
-    if packets:
-        raise InputError(
-            f"{path}: none of its {packets} packets gives a frame; it may be damaged or incomplete"
-        )
-    raise InputError(f"{path}: its video stream holds no frames")
 
 
 def _is_mp4(path: Path) -> bool:

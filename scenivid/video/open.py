@@ -13,8 +13,9 @@ from av.video.frame import VideoFrame
 
 from scenivid.errors import ConfigError, InputError
 from scenivid.pixels import Clip
-from scenivid.video.container import check_size, first_frame, is_pipe, open_container, video_stream
+from scenivid.video.container import check_size, is_pipe, open_container, video_stream
 from scenivid.video.describe import describe
+from scenivid.video.first_frame import first_frame
 from scenivid.video.headers.heif import is_grid
 from scenivid.video.headers.plays import plays_of
 from scenivid.video.info import VideoInfo
@@ -179,7 +180,7 @@ def _look(path: Path, how: ReadSettings) -> Looked:
 
 
 def _probe(path: Path, how: ReadSettings) -> tuple[VideoInfo, VideoFrame]:
-    with open_container(path, max_pixels=how.max_pixels) as container:
+    with open_container(path, max_pixels=how.max_pixels, known=True) as container:
         stream = video_stream(container, path)
         check_size(stream, path, how.max_pixels)
         frame = first_frame(container, stream, path)
