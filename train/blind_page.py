@@ -16,7 +16,8 @@ from pathlib import Path
 from string import Template
 
 import torch
-from evaluate_style import chosen, load_photos, read_frames, translate
+from measure.pictures import load_photos, read_frames, translate
+from measure.sheets import chosen
 from PIL import Image
 from torch import Tensor
 

@@ -16,7 +16,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from evaluate_style import CPU, load_photos, noise_response, read_frames, steadiness, translate
+from measure.figures import noise_response, steadiness
+from measure.pictures import CPU, load_photos, read_frames, translate
 
 from scenivid.evaluation.fidelity import sharpness
 from scenivid.evaluation.flicker import motion_of

@@ -15,21 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evaluate_style import (
-    CPU,
-    beside_painter,
-    chosen,
-    crop,
-    load_photos,
-    noise_response,
-    paint_all,
-    picture_figures,
-    read_frames,
-    sheet,
-    steadiness,
-    tile,
-    translate,
-)
+from measure.figures import beside_painter, noise_response, picture_figures, steadiness
+from measure.pictures import CPU, load_photos, paint_all, read_frames, translate
+from measure.sheets import chosen, crop, sheet, tile
 from torch import Tensor
 
 from scenivid.evaluation.flicker import motion_of

@@ -15,7 +15,8 @@ import statistics
 from pathlib import Path
 
 import torch
-from evaluate_style import CPU, load_photos, sheet, tile
+from measure.pictures import CPU, load_photos
+from measure.sheets import sheet, tile
 from torch import Tensor
 
 from scenivid.ink import inked

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from evaluate_style import CPU, load_photos
+from measure.pictures import CPU, load_photos
 from torch import Tensor
 
 from scenivid.ink import compose

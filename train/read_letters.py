@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import torch
-from evaluate_style import Apply, load_photos, translate
+from measure.pictures import Apply, load_photos, translate
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR

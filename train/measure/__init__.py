@@ -1,0 +1,1 @@
+"""How a style is measured: what `evaluate_*`, `compare_*` and others here share."""
