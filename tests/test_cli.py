@@ -16,6 +16,7 @@ import pytest
 from scenivid.cli import COMMANDS, main
 from scenivid.cli.command import Command
 from scenivid.cli.parameters import Seconds
+from scenivid.styles.zoo import find
 from scenivid.temporal import DEFAULT_CONSISTENCY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for index in range(4):
             picture = np.random.default_rng(index).integers(0, 255, (20, 30, 3), np.uint8)
             cv2.imwrite(str(folder / f"{index}.png"), cv2.resize(picture, (480, 320)))
+    (tmp_path / "paintings").symlink_to(tmp_path / "data" / "open" / "paintings")
+    shutil.copy(find("cel"), tmp_path / "my_style.safetensors")
     (tmp_path / "photos").symlink_to(tmp_path / "data" / "open" / "photos")
     (tmp_path / "films").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
@@ -70,6 +73,10 @@ def test_every_example_of_the_help_works(example: str, home: Path, monkeypatch: 
     assert program == "scenivid"
     if words[0] == "ui":  # would serve until somebody stops it
         monkeypatch.setattr("scenivid.ui.server.serve", lambda settings, ready: ready("http://127.0.0.1/"))
+    if words[:2] == ["weights", "fetch"]:  # would need the network
+        monkeypatch.setattr("scenivid.styles.published.obtain", lambda entry: Path(entry.name))
+    if words[:2] == ["styles", "learn"]:
+        words[words.index("--minutes") + 1] = "0.02"
     assert _status(*words) == 0
 
 

@@ -66,7 +66,7 @@ def info(name: str, as_json: bool) -> None:
     terminal.table(("field", "value"), rows)
 
 
-@command.command("import", cls=Command, examples=("scenivid styles import --help",))
+@command.command("import", cls=Command, examples=("scenivid styles import my_style.safetensors --as mine",))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as", "name", help="Name to use it by. [default: from the file's name]")
 def import_(file: Path, name: str | None) -> None:
@@ -128,7 +128,7 @@ def sheet(
     terminal.out(f"{output}: {', '.join(made)}")
 
 
-@command.command("learn", cls=Command, examples=("scenivid styles learn --help",))
+@command.command("learn", cls=Command, examples=("scenivid styles learn paintings/ --name mine --minutes 9",))
 @click.argument("pictures", metavar="PICTURES...", nargs=-1, required=True, type=Name())
 @click.option("--name", required=True, help="What --style shall call it.")
 @click.option(

@@ -52,7 +52,7 @@ def list_(check: bool, as_json: bool) -> None:
         terminal.out(f"{name}: {', '.join(entry.name for entry in some)}")
 
 
-@command.command("fetch", cls=Command, examples=("scenivid weights fetch --help",))
+@command.command("fetch", cls=Command, examples=("scenivid weights fetch clip",))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Fetch all that `weights list` shows.")
 @click.pass_context
