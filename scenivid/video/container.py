@@ -50,9 +50,7 @@ def open_container(
         pipe: read instead, where `path` is a pipe; not closed with the container.
         max_pixels: larger pictures are not decoded to learn what they are.
         pictures_rate: frames a second of pictures one after the other, which carry no times.
-        known: what its pictures look like has been found out, or will be from the first. Of an MP4, FFmpeg
-            then decodes none on opening, which takes a sixteenth of a second at 3840×2160, and gives the same
-            packets.
+        known: what its pictures look like has been found out, or will be from the first; see `undecoded`.
 
     Raises:
         InputError: missing, not permitted, or no container that holds its own media.
@@ -61,8 +59,8 @@ def open_container(
     if pictures_rate is not None:
         options["framerate"] = f"{pictures_rate.numerator}/{pictures_rate.denominator}"
     limits = {} if max_pixels is None else decoder_limits(max_pixels)
-    if known and pipe is None and _is_mp4(path):
-        limits["skip_frame"] = "all"
+    if known and pipe is None:
+        limits |= undecoded(path)
     try:
         return av.open(
             pipe or address(path),
@@ -141,6 +139,17 @@ def decoder_limits(max_pixels: int) -> dict[str, str]:
     return {"max_pixels": str(min(2**31 - 1, 2 * max_pixels + 2**16))}
 
 
+def undecoded(path: Path) -> dict[str, str]:
+    """Options with which FFmpeg decodes no picture of an MP4 on opening it, and gives the same packets.
+
+    One takes a sixteenth of a second at 3840×2160. None for other files.
+    """
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if file.read(8)[4:] == b"ftyp":
+            return {"skip_frame": "all"}
+    return {}
+
+
 def too_large(path: Path, width: int, height: int, max_pixels: int) -> InputError:
     """The error for a picture beyond the limit."""
     return InputError(
@@ -158,12 +167,6 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     assert isinstance(context, VideoCodecContext)
     context.options = stream.codec_context.options
     return context
-
-
-def _is_mp4(path: Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
-    return False
 
 
 def _why_not_opened(path: Path) -> str:

@@ -19,6 +19,7 @@ from av.stream import Stream
 
 from scenivid.errors import OutputError
 from scenivid.machine import aside
+from scenivid.video.container import undecoded
 from scenivid.video.formats import MATROSKA, Container, mux_options
 from scenivid.video.info import VideoInfo
 from scenivid.video.writing.container.apng import set_last_length
@@ -115,7 +116,10 @@ class Muxer:
                 self.notes.append(f"1 cover left out: can't be stored in {self._container.suffix}")
         self.notes += self._tracks.notes
         self._tracks.close()
-        with aside.writing(self._target), av.open(aside.address(self._part)) as finished:
+        with (
+            aside.writing(self._target),
+            av.open(aside.address(self._part), options=undecoded(self._part)) as finished,
+        ):
             shown = frames_shown(finished)
         if shown != frames:
             raise OutputError(
