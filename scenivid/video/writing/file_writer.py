@@ -86,7 +86,7 @@ class FileWriter:
             window = Window(begin, end, Fraction(0) if origin is None else first - origin)
 
             def add_picture(output: OutputContainer) -> VideoStream:
-                stream = _add_picture(output, info, container, encoding, tags, unit)
+                stream = _add_picture(output, info, container, encoding, tags, unit, encoding.restartable)
                 metadata = tracks.video_metadata(start or Fraction(0))
                 stream.metadata.update(metadata)
                 if container.muxer in MATROSKA and info.sample_aspect != 1:
@@ -260,8 +260,13 @@ def _add_picture(
     encoding: Encoding,
     tags: Tags,
     unit: Fraction,
+    idle: bool = False,
 ) -> VideoStream:
-    """The picture's track with its encoder open."""
+    """The picture's track with its encoder open.
+
+    Args:
+        idle: it encodes nothing, and only says what the track's header has to.
+    """
     rate = info.rate_hz if info.rate_hz > 0 else Fraction(25)
     stream = output.add_stream(encoding.encoder, rate=rate, options=encoding.options, time_base=unit)
     assert isinstance(stream, VideoStream)
@@ -270,6 +275,8 @@ def _add_picture(
     context.sample_aspect_ratio = info.sample_aspect
     context.thread_type = av.codec.context.ThreadType.AUTO  # PyAV's default makes x264 cut frames into slices
     context.thread_count = encoding.threads(info.height)
+    if idle and encoding.encoder == "libx264":  # a thread holds 8 MB at 3840×2160; x265 notes their number
+        context.thread_count = 1
     if encoding.codec == "hevc" and container.exact_end:
         context.codec_tag = "hvc1"  # the only one that QuickTime plays
     tag(context, tags)
