@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from open_data.collect import MAX_SIDE, collect, is_heldout
+from open_data.licences import licence_of, write_licences
+from open_data.sources import SOURCES, Source
 from PIL import Image
-from scripts import load_script
 
 COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
@@ -36,11 +37,6 @@ License: CC-BY-4.0
 """
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    return load_script("train/prepare_open_data.py")
-
-
 @pytest.mark.parametrize(
     ("path", "licence"),
     [
@@ -51,24 +47,22 @@ def script() -> ModuleType:
         ("usr/share/backgrounds/free_by_Bob.jpg", "CC-BY-4.0"),
     ],
 )
-def test_the_licence_is_that_of_the_stanza_that_names_the_file(
-    script: ModuleType, path: str, licence: str
-) -> None:
-    found = script.licence_of(COPYRIGHT, path)
+def test_the_licence_is_that_of_the_stanza_that_names_the_file(path: str, licence: str) -> None:
+    found = licence_of(COPYRIGHT, path)
     assert found is not None
     assert found[0] == licence
 
 
-def test_a_prose_copyright_file_gives_no_licence(script: ModuleType) -> None:
-    assert script.licence_of("This program is free software.\n\nLicense:\n  GPL", "a.jpg") is None
+def test_a_prose_copyright_file_gives_no_licence() -> None:
+    assert licence_of("This program is free software.\n\nLicense:\n  GPL", "a.jpg") is None
 
 
-def test_held_out_photographs_are_fixed_by_name(script: ModuleType) -> None:
+def test_held_out_photographs_are_fixed_by_name() -> None:
     names = [f"photo{index}.jpg" for index in range(1000)]
-    held = [name for name in names if script.is_heldout(name)]
+    held = [name for name in names if is_heldout(name)]
     assert 40 < len(held) < 100
-    assert held == [name for name in names if script.is_heldout(name)]
-    assert script.is_heldout("endless-sky-data-land-dune3.jpg")
+    assert held == [name for name in names if is_heldout(name)]
+    assert is_heldout("endless-sky-data-land-dune3.jpg")
 
 
 def _package(root: Path) -> Path:
@@ -86,21 +80,21 @@ def _package(root: Path) -> Path:
     return root
 
 
-def test_small_dropped_and_duplicate_images_stay_out(script: ModuleType, tmp_path: Path) -> None:
-    source = script.Source("game-data", "usr/share/game/images", ("land/*.jpg",), ("*/space*",))
+def test_small_dropped_and_duplicate_images_stay_out(tmp_path: Path) -> None:
+    source = Source("game-data", "usr/share/game/images", ("land/*.jpg",), ("*/space*",))
     for kind in ("photos", "heldout"):
         (tmp_path / "out" / kind).mkdir(parents=True)
-    kept = script.collect(source, _package(tmp_path / "deb"), tmp_path / "out", [])
+    kept = collect(source, _package(tmp_path / "deb"), tmp_path / "out", [])
     assert sorted(row.original for row in kept) == ["land/big.jpg", "land/sky0.jpg"]
     assert all(row.licence == "public-domain" for row in kept)
     big = next(row for row in kept if row.original == "land/big.jpg")
     with Image.open(tmp_path / "out" / big.kind / big.name) as image:
-        assert max(image.size) == script.MAX_SIDE
-    script.write_licences(kept, tmp_path / "out")
+        assert max(image.size) == MAX_SIDE
+    write_licences(kept, tmp_path / "out")
     assert "| game-data | public-domain | 2 |" in (tmp_path / "out" / "LICENCES.md").read_text()
 
 
-def test_every_source_names_its_kind_and_patterns(script: ModuleType) -> None:
-    for source in script.SOURCES:
+def test_every_source_names_its_kind_and_patterns() -> None:
+    for source in SOURCES:
         assert source.keep
         assert source.kind in ("photos", "paintings")

@@ -1,0 +1,1 @@
+"""The open data set: its sources, their licences, and how pictures are taken out of them."""
