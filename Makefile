@@ -32,7 +32,7 @@ docs: $(READY)
 PHOTOS ?= data/open/photos
 ANIME ?= data/open/paintings
 gpu: $(READY)
-	$(BIN)/python train/gpu_report.py --out out/gpu --photos $(PHOTOS) --anime $(ANIME)
+	$(BIN)/python train/speed/gpu_report.py --out out/gpu --photos $(PHOTOS) --anime $(ANIME)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-import gpu_report
 import pytest
 import torch
+from speed import gpu_report
 
 from scenivid.cli import main as scenivid
 

@@ -2,7 +2,7 @@
 
 G runs once on everything that must be translated (photos, paintings, paired photos, moved photos) and that
 pass gives the key features too; one more half pass encodes all translations for the queries, and one without
-gradients encodes the paired targets. `train/time_shared_passes.py` measures what that saves.
+gradients encodes the paired targets. `train/speed/time_shared_passes.py` measures what that saves.
 """
 
 from __future__ import annotations

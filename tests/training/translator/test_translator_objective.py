@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from time_shared_passes import measure, naive_losses, naive_translate
+from speed.time_shared_passes import measure, naive_losses, naive_translate
 from torch import Tensor
 from toy_translator import TINY, apart, tiny
 

@@ -1,6 +1,6 @@
 """What sharing the encoder's passes saves: the same objective with every pass recomputed, timed side by side.
 
-python train/time_shared_passes.py 2        # steps of each at the paper's size; seconds a step, and ratio
+python train/speed/time_shared_passes.py 2        # steps of each at the paper's size: seconds a step, ratio
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a translator's training step costs: time, measured peak of memory, and what a dry run says beforehand.
 
-    python train/step_cost.py --sizes 64 128 256
-    python train/step_cost.py --sizes 256 --before ../before     # the same beside another checkout
+    python train/speed/step_cost.py --sizes 64 128 256
+    python train/speed/step_cost.py --sizes 256 --before ../before     # the same beside another checkout
 
 Two steps at batch 1 of the paper's networks with all losses and pairs, on the CPU, in a process of its own
 for each line: processor seconds of the second, and the most bytes that torch's allocator held at once,
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def measure(size: int, precision: str, settings: list[str]) -> dict[str, float]:

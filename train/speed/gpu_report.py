@@ -1,7 +1,7 @@
 """What a machine with a GPU shows: the tests that need one, `bench`, twenty minutes of the chain at 256 px.
 
     make gpu                                          # with the open data in data/open
-    python train/gpu_report.py --photos photos/ --anime paintings/ --out out/gpu
+    python train/speed/gpu_report.py --photos photos/ --anime paintings/ --out out/gpu
 
 Writes OUT/report.md, OUT/report.json, what each part said (OUT/*.txt), and the chain's run (OUT/chain).
 A part that fails is told and the next one begins. Without a GPU it says so, and ends with status 1.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NO_GPU = "no GPU was found: torch {torch} sees no CUDA device, so nothing was measured"
 _TAIL = 30
 
