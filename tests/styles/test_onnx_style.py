@@ -177,6 +177,7 @@ def test_our_networks_go_there_and_back(tmp_path: Path, kind: str, capfd: pytest
         save_checkpoint(source, network, ModelCard("x", "translator", {"width": 4, "blocks": 1}))
     assert export_onnx(str(source), target) < 1e-3
     assert capfd.readouterr() == ("", "")
+    assert b".py" not in target.read_bytes()  # where on this machine the exported code lies
     frames = torch.rand(2, 3, 64, 96)
     there = zoo.load_style(str(target), CPU)
     here = zoo.load_style(str(source), CPU, "fp32", smoothing=0)

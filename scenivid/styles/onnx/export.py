@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import logging
 import shutil
@@ -78,6 +79,7 @@ def export_onnx(name_or_path: str, path: Path) -> float:
         draft = Path(scratch) / "model.onnx"
         trace(unit, multiple, draft)
         model = onnx.load(str(draft))
+        _forget_source(model)
         for key, value in (
             ("scenivid_range", "unit"),
             ("scenivid_multiple", str(multiple)),
@@ -112,6 +114,16 @@ def trace(unit: nn.Module, multiple: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+
+
+def _forget_source(model: Any) -> None:
+    """Drop what the exporter notes of the lines of code that each part comes from: paths of this machine."""
+    graph = model.graph
+    bodies = (graph, *model.functions)
+    parts = (graph.value_info, graph.initializer, graph.input, graph.output, *(body.node for body in bodies))
+    for part in (*bodies, *itertools.chain.from_iterable(parts)):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def _difference(unit: nn.Module, multiple: int, path: Path) -> float:
