@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from scenivid.nets.lite import BORDER, Lite
+from scenivid.nets.lite import Lite
 from scenivid.training.losses.contrastive import (
     ContrastSettings,
     ProjectionHeads,
@@ -27,6 +27,8 @@ from scenivid.training.run.speed import adam
 
 _RATE, _BETAS = 2e-4, (0.5, 0.999)
 """Of the heads, the paper's; their start is random whatever the network starts from."""
+_EDGE = 16
+"""Pixels at a crop's edge whose features don't count: one place of the coarsest layer."""
 
 
 class PaintingContrast:
@@ -83,12 +85,12 @@ class PaintingContrast:
 
 
 def _inside(features: Sequence[Tensor]) -> list[Tensor]:
-    """Layers of the same image without what lies within `BORDER` pixels of a crop's edge.
+    """Layers of the same image without what lies within `_EDGE` pixels of a crop's edge.
 
     The result isn't asked for anything there, and the encoder sees zeros beyond it.
     """
     inside = []
     for layer in features:
-        margin = BORDER * layer.shape[-1] // features[0].shape[-1]
+        margin = _EDGE * layer.shape[-1] // features[0].shape[-1]
         inside.append(layer[..., margin : layer.shape[-2] - margin, margin : layer.shape[-1] - margin])
     return inside
