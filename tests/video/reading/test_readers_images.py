@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from make_clips import FRAMES, index_of, picture
+from PIL import Image
 
 from scenivid.errors import InputError
 from scenivid.video.open import open_video, probe
-from scenivid.video.reading.pictures.images import natural_key, read_image
+from scenivid.video.reading.pictures.images import natural_key, read_image, read_picture
 
 
 def save(path: Path, image: np.ndarray) -> Path:
@@ -77,6 +78,20 @@ def test_grey_is_repeated_and_alpha_lies_over_black(tmp_path: Path) -> None:
     assert (image[:3] == 0).all()
     assert (image[3] == (100, 50, 25)).all()
     assert (image[4:] == (200, 100, 50)).all()
+
+
+def test_a_tiff_keeps_the_colour_below_its_opacity(tmp_path: Path) -> None:
+    image = np.full((6, 8, 4), (200, 100, 50, 128), np.uint8)
+    Image.fromarray(image).save(tmp_path / "1.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "1.tif"), image)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB"])
+def test_a_tiff_without_opacity_gets_none(tmp_path: Path, mode: str) -> None:
+    Image.new("RGB", (8, 6), (200, 100, 50)).convert(mode).save(tmp_path / "1.tif")
+    image = read_picture(tmp_path / "1.tif")
+    assert image.shape == (6, 8, 3)
+    assert image[0, 0].tolist() == [200, 100, 50]
 
 
 def test_a_photograph_is_turned_as_its_exif_data_say(tmp_path: Path) -> None:

@@ -68,6 +68,17 @@ def test_ffv1_is_lossless(tmp_path: Path, dtype: torch.dtype) -> None:
     assert _round_trip(tmp_path, pixels, info, "a.mkv", codec="ffv1").pixels.equal(pixels)
 
 
+@pytest.mark.parametrize("codec", ["ffv1", "h264"])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (16, 1)])
+def test_a_picture_of_one_row_or_column_is_written(
+    tmp_path: Path, codec: str, width: int, height: int
+) -> None:
+    pixels = torch.full((2, 3, height, width), 128, dtype=torch.uint8)
+    info = _info(tmp_path, width=width, height=height)
+    found = _round_trip(tmp_path, pixels, info, "a.mkv", codec=codec)
+    assert difference(found, Clip(pixels, found.pts)) <= 1
+
+
 @pytest.mark.parametrize(
     "maker", [make_clips.plain, make_clips.bt601, make_clips.full_range, make_clips.ten_bit]
 )

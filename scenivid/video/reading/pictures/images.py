@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 import warnings
@@ -253,7 +254,23 @@ def _decode(data: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any] | None:
         return None
     finally:
         cv2.utils.logging.setLogLevel(level)
+    if image is not None and image.ndim == 3 and image.shape[2] == 4 and image.dtype == np.uint8:
+        return _tiff_colour(data, image) if data[:2].tobytes() in (b"II", b"MM") else image
     return image
+
+
+def _tiff_colour(data: npt.NDArray[np.uint8], image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """BGR or BGRA of a TIFF: libtiff multiplies colour by opacity, and makes up one where there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data.tobytes())) as picture:
+                if not {"A", "a"} & set(picture.getbands()):
+                    return image[..., :3]
+                plain = np.asarray(picture.convert("RGBA"))[..., [2, 1, 0, 3]]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return image  # of a kind that Pillow doesn't know
+    return plain if plain.shape == image.shape else image
 
 
 def _checked(path: Path, info: VideoInfo, max_pixels: int) -> npt.NDArray[Any]:

@@ -123,6 +123,8 @@ def encoding_for(
             options["x264-params"] += f":{PAINTED}"
         if quality is not None:
             options["crf"] = f"{quality:g}"
+        if encoder == "ffv1" and min(info.width, info.height) < 2:  # slices are cut both ways
+            options["slices"] = "1"
         if codec == "prores":
             options |= {"profile": "4444" if "444" in pix_fmt else "hq", "vendor": "apl0"}
         if encoder == "libvpx-vp9" and has_alpha(VideoFormat(pix_fmt)):

@@ -135,7 +135,10 @@ class FrameMaker:
             if self._format == name:
                 yield VideoFrame.from_ndarray(picture, name)
                 continue
-            frame = VideoFrame.from_numpy_buffer(picture, name)
+            if picture.shape[1] == 1:  # PyAV can't see that one pixel a row lies in order
+                frame = VideoFrame.from_ndarray(picture, name)
+            else:
+                frame = VideoFrame.from_numpy_buffer(picture, name)
             if rgb:
                 frame = self._scaler.reformat(frame, format=self._format)
             else:
