@@ -189,6 +189,9 @@ def _left_overs(folders: Sequence[Path]) -> tuple[bool, str]:
     from scenivid.machine.aside import left_over
     from scenivid.styles.places import models_dir
 
+    absent = [str(folder) for folder in folders if not folder.is_dir()]
+    if absent:
+        return False, f"no such folder: {', '.join(absent)}"
     walks = (os.walk(folder) for folder in (*folders, models_dir()))
     places = islice((Path(place) for walk in walks for place, _, _ in walk), _MOST_FOLDERS)
     found = sorted({path for place in places for path in left_over(place, _DAY_S)})

@@ -108,6 +108,10 @@ class Chain:
         if stylizer is not None and pieces is not None:  # who knows what it remembers across cuts
             pieces = replace(pieces, least=0)
         style: Stylizer | GraphStyle | None = stylizer
+        if settings.style == "none" and (settings.style_image or settings.style_predictor):
+            from scenivid.styles.onnx.style_inputs import no_style_wanted
+
+            raise no_style_wanted("none")
         if stylizer is None and settings.style != "none" and settings.strength > 0:
             graph = on_cpu and not tensors and settings.like is None  # a palette works on tensors
             style, settings = loaded_style(settings, device, graph, loaded)

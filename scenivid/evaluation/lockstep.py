@@ -116,8 +116,8 @@ class LockStep:
                 r.info.path for r, clip in zip(self._readers, clips, strict=True) if clip is not None
             )
             raise DataError(
-                f"{ended[0]} ends after {index} frames but {longer} goes on: they don't show the same frames "
-                "(where a part was stylized give its start and duration; for a common beginning, a limit)"
+                f"{ended[0]} ends after {index} frame{'s' if index != 1 else ''} but {longer} goes on: "
+                "they don't show the same frames; for a part of the source give --start and --duration"
             )
 
 

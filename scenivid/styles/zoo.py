@@ -135,7 +135,7 @@ def load_style(
     path = Path(name_or_path)
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, device, onnx or OnnxOptions(), style_image, style_predictor)
-    if style_image is not None:
+    if style_image is not None or style_predictor is not None:
         raise no_style_wanted(name_or_path)
     if path.suffix.lower() in (".pth", ".pt", ".ckpt", ".bin"):
         raise ConfigError(f"{path} is not a style file; try `scenivid styles import {path}` first")

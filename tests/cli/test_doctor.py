@@ -82,6 +82,11 @@ def test_what_killed_runs_have_left_is_named_after_a_day(
     assert ".old.mp4" in said and ".new.mp4" not in said
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (found,) = (each for each in examine((tmp_path / "nowhere",)) if each.subject == "left-overs")
+    assert not found.good and found.text.startswith("no such folder: ")
+
+
 @pytest.mark.parametrize(
     ("does", "said"),
     [

@@ -12,6 +12,7 @@ import torch
 from make_frames import panning, save, texture
 from torch import Tensor
 
+from scenivid.cli import main
 from scenivid.errors import ConfigError, DataError
 from scenivid.evaluation.flicker import FlickerSettings, e_warp, evaluate_flicker, motion_of
 from scenivid.flow.dis import Dis
@@ -128,6 +129,17 @@ def test_json_is_strict_and_carries_every_metric(tmp_path: Path) -> None:
         assert plain[key] is None
         assert plain["metrics"][key]["note"].startswith("n/a")
     assert {len(row) for row in report.table()} == {5}
+
+
+def test_a_part_is_measured_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, part = save(tmp_path / "a", panning(6)), save(tmp_path / "b", panning(6)[2:5])
+    words = ["eval", "flicker", "--source", str(source), "--styled", str(part), "--json", "--device", "cpu"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "--start", "0.08", "--duration", "0.125"])
+    assert json.loads(capsys.readouterr().out)["e_warp"] is not None
+    with pytest.raises(SystemExit, match="1"):
+        main([*words, "--start", "0.08"])
+    assert "give --start and --duration" in capsys.readouterr().err
 
 
 def test_videos_that_do_not_fit_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -183,6 +183,13 @@ def test_a_style_picture_is_asked_for_and_refused_where_it_means_nothing(
         open_onnx(path, CPU, OnnxOptions(), tmp_path / "none.png")
     with pytest.raises(ConfigError, match="takes none; --like gives any style"):
         zoo.load_style("aozora", CPU, style_image=picture)
+    with pytest.raises(ConfigError, match="takes none; --like gives any style"):
+        zoo.load_style("aozora", CPU, style_predictor=path)
+
+
+def test_footage_without_a_style_takes_no_style_picture(clip: Path, picture: Path) -> None:
+    with pytest.raises(ConfigError, match="none takes none"):
+        run(clip, "out.mkv", replace(IDENTITY, style="none", style_image=picture))
 
 
 def test_videos_take_a_style_picture_with_coherence(clip: Path, picture: Path) -> None:

@@ -24,5 +24,5 @@ def command(first: Path, second: Path, output: Path, stacked: bool, overwrite: b
     from scenivid.video.compare import compare
 
     for note in compare(first, second, output, stacked=stacked, overwrite=overwrite):
-        terminal.say(f"note: {note}")
+        terminal.say(note)
     terminal.out(str(output))

@@ -40,6 +40,7 @@ def command() -> None:
 )
 @click.option("--flow-weights", type=click.Path(path_type=Path), help="RAFT weights from a file.")
 @click.option("--start", type=Seconds(), help="Where the result begins in the source, as given to stylize.")
+@click.option("--duration", type=Seconds(), help="How much of the source it shows, as given to stylize.")
 @click.option("--long-side", type=click.IntRange(64), help="Shrink larger frames to this before measuring.")
 @click.option("--device", default="auto", show_default=True)
 @click.option(
@@ -53,6 +54,7 @@ def flicker(
     flow: str,
     flow_weights: Path | None,
     start: Fraction | None,
+    duration: Fraction | None,
     long_side: int | None,
     device: str,
     report: Path | None,
@@ -63,7 +65,12 @@ def flicker(
     from scenivid.evaluation.report import write_report
 
     settings = FlickerSettings(
-        flow=flow, flow_weights=flow_weights, start=start, long_side=long_side, device=device
+        flow=flow,
+        flow_weights=flow_weights,
+        start=start,
+        duration=duration,
+        long_side=long_side,
+        device=device,
     )
     with shown("measuring") as tell:
         measured = evaluate_flicker(source, styled, per_frame, settings, tell)

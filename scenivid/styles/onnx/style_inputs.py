@@ -143,7 +143,8 @@ def read_style_image(path: Path) -> Tensor:
 def no_style_wanted(path: str | Path) -> ConfigError:
     """For networks that have one input."""
     return ConfigError(
-        f"--style-image is for ONNX networks that take a style picture, and {path} takes none; "
+        "--style-image and --style-predictor are for ONNX networks that take a style picture, and "
+        f"{path} takes none; "
         "--like gives any style the palette and tone of a picture"
     )
 

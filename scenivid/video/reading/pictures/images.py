@@ -53,6 +53,8 @@ def frame_paths(folder: Path) -> list[Path]:
         return [folder]
     try:
         found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    except FileNotFoundError as exc:
+        raise InputError(f"{folder}: no such folder") from exc
     except PermissionError as exc:
         raise InputError(f"{folder}: no permission to read it") from exc
     found = [path for path in found if not path.name.startswith(".")]
