@@ -8,10 +8,12 @@ import subprocess
 import sys
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from make_frames import panning, save
 
 import scenivid
 
@@ -58,6 +60,19 @@ def test_every_type_that_a_public_signature_names_is_public() -> None:
         if kind.__module__.startswith("scenivid.") and kind not in public
     }
     assert not hidden
+
+
+def test_files_may_be_named_by_plain_strings(tmp_path: Path) -> None:
+    frames = str(save(tmp_path / "frames", panning(3)))
+    output = str(tmp_path / "out.mkv")
+    settings = scenivid.StylizeSettings(style="none", codec="ffv1")
+    assert scenivid.stylize(frames, output, settings).frames == 3
+    assert scenivid.probe(output).width == scenivid.probe(frames).width
+    with scenivid.open_video(output) as reader:
+        assert sum(len(clip) for clip in reader.clips(2)) == 3
+    quick = scenivid.FlickerSettings(device="cpu", perceptual=False)
+    assert scenivid.evaluate_flicker(frames, output, None, quick).frames == 3
+    assert len(scenivid.find_jobs(str(tmp_path), str(tmp_path / "all"), settings)) == 2
 
 
 def test_the_whole_error_tree_is_public() -> None:

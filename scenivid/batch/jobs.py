@@ -69,7 +69,9 @@ class Result:
         return {**vars(self), "source": str(self.source), "output": str(self.output)}
 
 
-def find_jobs(source: Path, output: Path, settings: StylizeSettings, kind: str = "auto") -> list[Job]:
+def find_jobs(
+    source: Path | str, output: Path | str, settings: StylizeSettings, kind: str = "auto"
+) -> list[Job]:
     """Every video, folder of frames and picture below `source`, with mirrored names below `output`.
 
     What is which, see `sources.find_sources`. No two outputs are the same. What is said about codecs is for
@@ -83,6 +85,7 @@ def find_jobs(source: Path, output: Path, settings: StylizeSettings, kind: str =
         InputError: `source` is no folder, or holds nothing to do.
         OutputError: `output` is `source`, or no folder.
     """
+    source, output = Path(source), Path(output)
     if not source.is_dir():
         raise InputError(
             f"{source} is not a folder: batch takes a folder of videos, frame folders or pictures"

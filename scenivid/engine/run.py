@@ -65,9 +65,9 @@ class Report:
 
 
 def stylize(
-    source: Path,
-    output: Path,
-    settings: StylizeSettings,
+    source: Path | str,
+    output: Path | str,
+    settings: StylizeSettings | None = None,
     progress: Progress | None = None,
     stylizer: Stylizer | None = None,
 ) -> Report:
@@ -84,7 +84,8 @@ def stylize(
         CheckpointError: the style or the flow weights can't be loaded.
         ConfigError: settings that don't go together.
     """
-    return stylize_with(Loaded(), source, output, settings, progress, stylizer)
+    settings = settings or StylizeSettings()
+    return stylize_with(Loaded(), Path(source), Path(output), settings, progress, stylizer)
 
 
 def stylize_with(

@@ -52,9 +52,9 @@ class FlickerSettings:
 
 
 def evaluate_flicker(
-    source: Path,
-    styled: Path,
-    per_frame: Path | None = None,
+    source: Path | str,
+    styled: Path | str,
+    per_frame: Path | str | None = None,
     settings: FlickerSettings | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     exact: Callable[[int, int], Tensor] | None = None,
@@ -79,6 +79,8 @@ def evaluate_flicker(
     device = resolve_device(settings.device)
     name, flow = ("exact", _exactly(exact)) if exact else _estimated(settings, device)
     networks = load_networks(device, settings.download) if settings.perceptual else Networks()
+    source, styled = Path(source), Path(styled)
+    per_frame = None if per_frame is None else Path(per_frame)
     videos = [source, styled] if per_frame is None else [source, per_frame, styled]
     names = ("source", "output") if per_frame is None else ("source", "per_frame", "output")
     window = Window(settings.start, settings.duration, settings.max_frames, settings.long_side)

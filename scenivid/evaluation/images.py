@@ -95,9 +95,9 @@ class ImagesReport:
 
 
 def evaluate_images(
-    generated: Path,
-    style: Path,
-    content: Path,
+    generated: Path | str,
+    style: Path | str,
+    content: Path | str,
     settings: ImagesSettings | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> ImagesReport:
@@ -109,6 +109,7 @@ def evaluate_images(
         DependencyError: EfficientNet's weights are not installed.
     """
     settings = settings or ImagesSettings()
+    generated, style, content = Path(generated), Path(style), Path(content)
     device = resolve_device(settings.device)
     paths = {
         "generated": frame_paths(generated),

@@ -64,12 +64,13 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def read_card(path: Path) -> ModelCard:
+def read_card(path: Path | str) -> ModelCard:
     """The card of a weights file, without reading the weights.
 
     Raises:
         CheckpointError: The file is missing, damaged, or not one of ours.
     """
+    path = Path(path)
     check_kind(path)
     try:
         with safe_open(str(path), framework="np") as file:

@@ -62,7 +62,9 @@ def _lite(params: Mapping[str, Any]) -> nn.Module:
     return Lite(LiteParams(**params))
 
 
-def save_checkpoint(path: Path, module: nn.Module, card: ModelCard, dtype: torch.dtype | None = None) -> None:
+def save_checkpoint(
+    path: Path | str, module: nn.Module, card: ModelCard, dtype: torch.dtype | None = None
+) -> None:
     """Write the weights and the card of `module`, aside first and then renamed into place.
 
     Args:
@@ -76,7 +78,7 @@ def save_checkpoint(path: Path, module: nn.Module, card: ModelCard, dtype: torch
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous().clone()
         for key, value in module.state_dict().items()
     }
-    write_tensors(path, tensors, card)
+    write_tensors(Path(path), tensors, card)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
@@ -87,7 +89,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) ->
         part.write_bytes(blob)
 
 
-def load_checkpoint(path: Path, build: Build | None = None) -> tuple[nn.Module, ModelCard]:
+def load_checkpoint(path: Path | str, build: Build | None = None) -> tuple[nn.Module, ModelCard]:
     """Build the network a card names and load its weights, strictly; float32, eval mode, on the CPU.
 
     Args:
@@ -96,6 +98,7 @@ def load_checkpoint(path: Path, build: Build | None = None) -> tuple[nn.Module, 
     Raises:
         CheckpointError: As `read_card`, or the weights don't fit the architecture; the message says how.
     """
+    path = Path(path)
     card = read_card(path)
     module = _build(path, card, build)
     load_strictly(module, read_tensors(path), str(path))

@@ -37,13 +37,13 @@ DECODERS = ("auto", "decord", "pyav")
 """What `open_video` accepts."""
 
 
-def probe(path: Path, how: ReadSettings | None = None) -> VideoInfo:
+def probe(path: Path | str, how: ReadSettings | None = None) -> VideoInfo:
     """What a video file, a folder of frames or a still image says about itself.
 
     Raises:
         InputError: it can't be read.
     """
-    how = how or ReadSettings()
+    path, how = Path(path), how or ReadSettings()
     if is_pipe(path):
         raise InputError(f"{path}: a pipe can't be looked at without using it up")
     if is_moving_webp(path):
@@ -77,7 +77,7 @@ def look_into(path: Path, how: ReadSettings | None = None) -> Looked | None:
 
 
 def open_video(
-    path: Path,
+    path: Path | str,
     decoder: str = "auto",
     start: Fraction | None = None,
     duration: Fraction | None = None,
@@ -99,7 +99,7 @@ def open_video(
         InputError: it can't be read, ends too early, or holds no frame in the part asked for.
         ConfigError: no such decoder, a negative start, an empty duration.
     """
-    how = how or ReadSettings()
+    path, how = Path(path), how or ReadSettings()
     if decoder not in DECODERS:
         raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {decoder!r}")
     if start is not None and start < 0:

@@ -108,7 +108,7 @@ class VideoWriter(Protocol):
 
 
 def open_writer(
-    output: Path,
+    output: Path | str,
     info: VideoInfo,
     settings: WriterSettings,
     *,
@@ -139,6 +139,7 @@ def open_writer(
         OutputError: one line that says what is in the way.
         ConfigError: settings that make no sense together.
     """
+    output = Path(output)
     if is_standard_output(output) or output.suffix.lower() == ".y4m":
         return _open_stream(output, info, settings)
     folder = output.is_dir() or not output.suffix
