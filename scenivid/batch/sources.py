@@ -85,7 +85,7 @@ def _walk(source: Path, output: Path, kind: str) -> Iterator[Found]:
             yield Found(here)
     yield from (Found(Path(name)) for name in unreadable)  # running them says why
     if lost:
-        _log.info("%d pictures that lie beside videos are passed over; --as pictures takes them", lost)
+        _log.info("pictures that lie beside videos are passed over (%d); --as pictures takes them", lost)
 
 
 def _unrelated(folder: Path, names: Sequence[str]) -> bool:

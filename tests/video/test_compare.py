@@ -69,6 +69,16 @@ def test_the_command_puts_b_beside_or_below_a(
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4", "out.mp4"}
 
 
+def test_nothing_but_the_video_goes_to_the_standard_output(
+    clips: tuple[Path, Path], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", *map(str, clips), "-"])
+    head, *frames = capfdbinary.readouterr().out.split(b"FRAME\n")
+    assert head.startswith(b"YUV4MPEG2 W128 H48 ")
+    assert [len(frame) for frame in frames] == [128 * 48 * 3 // 2] * 9
+
+
 def test_what_is_there_is_kept_and_a_folder_is_refused(clips: tuple[Path, Path], tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"mine")

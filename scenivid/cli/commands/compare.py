@@ -25,4 +25,5 @@ def command(first: Path, second: Path, output: Path, stacked: bool, overwrite: b
 
     for note in compare(first, second, output, stacked=stacked, overwrite=overwrite):
         terminal.say(note)
-    terminal.out(str(output))
+    if str(output) != "-":  # where the video itself is
+        terminal.out(str(output))

@@ -76,7 +76,8 @@ def command(
     for note in report.notes:
         terminal.say(note)
     place = "standard output" if str(output) == "-" else report.output
-    terminal.say(f"{place}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} fps)", "done")
+    frames = f"{report.frames} frame{'s' if report.frames != 1 else ''}"
+    terminal.say(f"{place}: {frames} in {report.seconds:.1f} s ({report.fps:.1f} fps)", "done")
     if as_json:
         click.echo(json.dumps(report.as_json()))
 
