@@ -114,7 +114,8 @@ def close() -> None:
 
 def progress_line(state: State, on_stderr: bool) -> None:
     """A line for the log file, and for stderr unless a bar is shown there."""
-    _log.info(state.line(), extra={"event": "progress", "values": state.as_json(), "hidden": not on_stderr})
+    line = " ".join(state.line().splitlines())  # a name may have several
+    _log.info(line, extra={"event": "progress", "values": state.as_json(), "hidden": not on_stderr})
 
 
 def formatter() -> logging.Formatter | None:

@@ -120,6 +120,17 @@ def test_plain_progress_is_lines_also_where_stderr_is_no_terminal(
     assert any(re.match(r"in: 3 of 3 frames, .*frames/s, done in 0:0\d", line) for line in lines), lines
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_name_of_two_lines_makes_one_line_of_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = _frames(tmp_path / "in\nside")
+    assert _status("stylize", source, tmp_path / "out", "--style", "none") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("in side: 3 of 3 frames, ") for line in lines), lines
+    assert "in" not in lines
+
+
 def test_json_progress_is_json_on_every_line_of_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
