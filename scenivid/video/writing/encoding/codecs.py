@@ -22,6 +22,8 @@ class Codec:
     nvenc: str | None = None
     odd_420: bool = False
     """Whether 4:2:0 may have an odd width or height."""
+    odd_422: bool = True
+    """Whether 4:2:2 may have an odd width: FFmpeg's ProRes loses the last column's colour."""
     alpha: str | None = None
     """Pixel format that has room for transparency."""
     deep_alpha: str | None = None
@@ -77,6 +79,7 @@ CODECS = {
         ("422", "444"),
         (10,),
         odd_420=True,
+        odd_422=False,
         alpha="yuva444p10le",
         deep_alpha="yuva444p10le",
     ),

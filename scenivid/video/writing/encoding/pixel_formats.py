@@ -20,6 +20,8 @@ def chroma_for(table: Codec, info: VideoInfo) -> str:
     """How finely colour is sampled: "420", "422", "444", "rgb" or "pal"."""
     if "420" in table.chromas and odd(info) and not table.odd_420:
         return "444"
+    if info.width % 2 and not table.odd_422:
+        return "444"
     if info.chroma in table.chromas:
         return info.chroma
     if info.chroma == "rgb" and "444" in table.chromas:
@@ -74,6 +76,11 @@ def asked_for(name: str, codec: str, table: Codec, info: VideoInfo) -> str:
     if "420" in found and odd(info) and not table.odd_420:
         raise ConfigError(
             f"--pixel-format {name}: {codec} with 4:2:0 needs even sizes, the source is "
+            f"{info.width}x{info.height}; leave it out"
+        )
+    if "422" in found and info.width % 2 and not table.odd_422:
+        raise ConfigError(
+            f"--pixel-format {name}: {codec} with 4:2:2 needs an even width, the source is "
             f"{info.width}x{info.height}; leave it out"
         )
     return found
