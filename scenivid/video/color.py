@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from scenivid.errors import InputError
 from scenivid.video.info import ColorInfo
+from scenivid.video.siting import LeftSiting
 
 Plane = npt.NDArray[Any]
 """uint8 or uint16, [H, W]."""
@@ -183,6 +184,7 @@ class RgbConverter:
         self._matrix = next(code for code, name in MATRICES.items() if name == color.matrix)
         self._full = color.full_range
         self._scaler = VideoReformatter()
+        self._sited = LeftSiting()
 
     def __call__(self, frame: VideoFrame) -> list[Plane]:
         """The planes R, G, B of `frame`, as `planes` gives them, laid on black."""
@@ -202,6 +204,8 @@ class RgbConverter:
         if not (layout.is_rgb or layout.has_palette):
             frame.colorspace = self._matrix
             frame.color_range = _FULL if self._full else _LIMITED
+        if _is_422(layout):
+            frame = self._sited(frame)
         name = ("gbrap" if alpha else "gbrp") + ("16le" if depth > 8 else "")
         try:
             picture = self._scaler.reformat(frame, format=name, interpolation=_EXACT, dst_color_range=_FULL)
@@ -222,6 +226,12 @@ class RgbConverter:
             hidden = opacity == 0
             planes = [*(np.where(hidden, 0, plane).astype(dtype) for plane in planes), opacity]
         return planes
+
+
+def _is_422(layout: VideoFormat) -> bool:
+    """4:2:2 other than JPEG's, which lies on even columns in all standards: FFmpeg doesn't say so of HEVC."""
+    halved = not layout.is_rgb and layout.chroma_width(4) == 2 and layout.chroma_height(4) == 4
+    return halved and not layout.name.startswith("yuvj")
 
 
 def _plane(picture: VideoFrame, index: int, dtype: type[np.generic]) -> Plane:

@@ -131,12 +131,24 @@ def check_size(stream: VideoStream, path: Path, max_pixels: int) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
         raise too_large(path, width, height, max_pixels)
-    stream.codec_context.options = decoder_limits(max_pixels)
+    stream.codec_context.options = decoder_options(stream, max_pixels)
 
 
 def decoder_limits(max_pixels: int) -> dict[str, str]:
     """Options that keep FFmpeg from making much larger pictures than asked for; it counts rows padded."""
     return {"max_pixels": str(min(2**31 - 1, 2 * max_pixels + 2**16))}
+
+
+def decoder_options(stream: VideoStream, max_pixels: int) -> dict[str, str]:
+    """`decoder_limits`, and that chroma lies on even columns where no tag says it, as players have it.
+
+    swscale would take it to lie between two. Where the file only may say it, which the option would overrule
+    (Y4M), or another habit rules (WebP), nothing is said; decoders that know better overrule the option.
+    """
+    options = decoder_limits(max_pixels)
+    if stream.codec_context.name not in ("rawvideo", "webp"):
+        options["chroma_sample_location"] = "left"
+    return options
 
 
 def undecoded(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from scenivid.pixels import Clip
-from scenivid.video.container import decoder_limits, decoder_of, open_container
+from scenivid.video.container import decoder_of, decoder_options, open_container
 from scenivid.video.headers.heif import is_grid
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of
@@ -42,7 +42,7 @@ def glance(info: VideoInfo, at: Fraction) -> Clip | None:
             stream = container.streams[info.stream_index]
             assert isinstance(stream, VideoStream)
             stream.thread_type = "AUTO"
-            stream.codec_context.options = decoder_limits(MAX_PIXELS)
+            stream.codec_context.options = decoder_options(stream, MAX_PIXELS)
             if at > 0:
                 container.seek(wanted, stream=stream)
             frame = _first_from(wanted, _decoded(container, stream, wanted))

@@ -105,10 +105,10 @@ def test_a_frame_rate_is_for_pictures(y4m: Path, feed: Feed) -> None:
 @pytest.mark.parametrize(
     ("chroma", "depth", "size", "tag"),
     [
-        ("420", 8, (63, 47), "420jpeg"),
+        ("420", 8, (63, 47), "420mpeg2"),
         ("422", 10, (64, 48), "422p10"),
         ("444", 12, (64, 48), "444p12"),
-        ("gray", 8, (64, 48), "420jpeg"),
+        ("gray", 8, (64, 48), "420mpeg2"),
         ("rgb", 8, (64, 48), "444"),
     ],
 )

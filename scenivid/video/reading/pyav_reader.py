@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from scenivid.errors import InputError
 from scenivid.pixels import Clip, StoredClip
-from scenivid.video.container import decoder_limits, open_container
+from scenivid.video.container import decoder_options, open_container
 from scenivid.video.info import VideoInfo
 from scenivid.video.reading.clips import clips_of, storable, stored_clips_of
 from scenivid.video.reading.decoding import decode
@@ -180,7 +180,7 @@ def _stream(container: InputContainer, info: VideoInfo, how: ReadSettings) -> Vi
     stream = container.streams[info.stream_index]
     assert isinstance(stream, VideoStream)
     stream.thread_type = "AUTO"
-    stream.codec_context.options = decoder_limits(how.max_pixels)
+    stream.codec_context.options = decoder_options(stream, how.max_pixels)
     return stream
 
 

@@ -24,7 +24,7 @@ from scenivid.video.writing.sinks import Sink
 STREAMS = ("y4m", "png", "ppm", "jpeg")
 """What can be written to a pipe."""
 _DEEP = {"png", "ppm"}
-_Y4M = {"420": "420jpeg", "422": "422", "444": "444"}
+_Y4M = {"420": "420mpeg2", "422": "422", "444": "444"}
 _LIMIT = Fraction(1, 2)
 """Of a frame's length, by which frames may be off their rate without a word."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ import pytest
 from scenivid.errors import InputError
 from scenivid.video.color import MATRICES, RgbConverter, bits, color_info
 from scenivid.video.info import ColorInfo
+from scenivid.video.open import open_video
 
 # Kr, Kb of ITU-R BT.709, BT.601, BT.2020 and SMPTE 240M.
 WEIGHTS = {
@@ -129,3 +132,33 @@ def test_an_impossible_tag_is_ignored() -> None:
 def test_a_matrix_that_cannot_be_inverted_is_refused() -> None:
     with pytest.raises(InputError, match="ycgco"):
         RgbConverter(tags("yuv420p", "ycgco", False))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "options"),
+    [
+        ("ffv1", "yuv420p", {}),
+        ("ffv1", "yuv422p", {}),
+        ("libx265", "yuv422p", {"x265-params": "log-level=none:lossless=1"}),
+    ],
+)
+def test_chroma_without_a_tag_lies_on_even_columns(
+    tmp_path: Path, codec: str, pix_fmt: str, options: dict[str, str]
+) -> None:
+    """So players have it; swscale would show it half a pixel further to the right."""
+    path, columns = tmp_path / "a.mkv", np.arange(64)
+    with av.open(path, "w") as file:
+        stream = file.add_stream(codec, 25, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, pix_fmt
+        frame = av.VideoFrame(64, 32, pix_fmt)
+        samples = (np.full(64, 126), np.full(32, 128), 80 + 3 * np.arange(32))
+        for plane, values in zip(frame.planes, samples, strict=True):
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)
+            rows[:, : plane.width] = values
+        file.mux([*stream.encode(frame), *stream.encode()])
+    with open_video(path) as reader:
+        (clip,) = reader.clips(1)
+    red = clip.pixels[0, 0, 8].numpy().astype(float)
+    wanted = 255 * (110 / 219 + 1.402 * (80 + 1.5 * columns - 128) / 224)
+    assert abs((red - wanted)[8:-8].mean()) <= 0.3

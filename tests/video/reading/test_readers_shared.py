@@ -35,6 +35,7 @@ DECORD = [
     if "bt601" not in name
     and "bt709" not in name
     and name not in {"h264_10bits.mp4", "testsrc2_hdr.mp4", "test_non_zero_start.mp4"}
+    and "vp9" not in name  # whose chroma decord takes to lie half a pixel further to the right
 ]
 """Of which decord makes the same pictures."""
 

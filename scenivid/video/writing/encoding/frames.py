@@ -20,6 +20,7 @@ from scenivid.machine.lazy import torch
 from scenivid.pixels import Layout, StoredClip
 from scenivid.video.color import MATRICES, PRIMARIES, TRANSFERS, has_alpha
 from scenivid.video.info import ColorInfo
+from scenivid.video.siting import LeftSiting
 from scenivid.video.writing.encoding.encoders import Encoding
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class FrameMaker:
         self._alpha = has_alpha(VideoFormat(self._format))
         self._tags = tags
         self._scaler = VideoReformatter()
+        self._sited = LeftSiting()
 
     def __call__(self, pixels: Tensor, alpha: Tensor | None = None) -> Iterator[VideoFrame]:
         """Yield one frame for each picture of uint8 or uint16 `pixels`; they own their memory.
@@ -143,7 +145,7 @@ class FrameMaker:
                 frame = self._scaler.reformat(frame, format=self._format)
             else:
                 frame = self._scaler.reformat(
-                    frame,
+                    self._sited(frame),
                     format=self._format,
                     dst_colorspace=_SWSCALE[MATRICES[self._tags.matrix]],
                     src_color_range=ColorRange.JPEG,
