@@ -28,6 +28,7 @@ from scenivid.machine.devices import is_cpu, resolve_device
 from scenivid.pixels import Clip, StoredClip
 from scenivid.video.info import VideoInfo
 from scenivid.video.open import open_video
+from scenivid.video.reading.pictures.images import SUFFIXES
 from scenivid.video.reading.reader import VideoReader
 from scenivid.video.tonemap import tonemap
 from scenivid.video.writing.writer import WriterSettings, open_writer
@@ -95,14 +96,21 @@ class Passage:
                 pixel_format=settings.pixel_format,
                 stream=settings.stream,
             )
+            trimmed = settings.start is not None or settings.duration is not None
+            one = info.frames == 1 or (trimmed and output.suffix.lower() in SUFFIXES and reader.frames == 1)
             self.writer = undo.enter_context(
                 open_writer(
-                    output, info, wanted, start=settings.start, duration=settings.duration, work=work.place
+                    output,
+                    replace(info, frames=1) if one else info,
+                    wanted,
+                    start=settings.start,
+                    duration=settings.duration,
+                    work=work.place,
                 )
             )
             self._stored = reader.stores and str(device) == "cpu" and self.writer.stored is not None
             self._chain = Chain.build(
-                still(settings) if info.frames == 1 else settings,
+                still(settings) if one else settings,
                 device,
                 stylizer,
                 (info.height, info.width),

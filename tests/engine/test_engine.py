@@ -16,6 +16,7 @@ from scenivid.engine import StylizeSettings, expected_frames, stylize
 from scenivid.engine.chain import Chain
 from scenivid.engine.shots import Pieces
 from scenivid.engine.stages import Stopwatch
+from scenivid.errors import OutputError
 from scenivid.nets.lite import LiteParams
 from scenivid.pixels import Clip
 from scenivid.styles.zoo import load_style
@@ -38,6 +39,16 @@ def test_frames_go_through_a_folder_without_loss(clip: Path, tmp_path: Path) -> 
     assert report.frames == FRAMES
     back, _ = run(tmp_path / "frames", "back.mkv", IDENTITY)
     assert torch.equal(back, read(clip)[0])
+
+
+def test_a_part_of_one_frame_may_become_a_picture(clip: Path) -> None:
+    before, times = read(clip)
+    short, settings = (times[1] - times[0]) / 2, replace(IDENTITY, codec=None)
+    picture = clip.with_name("out.png")
+    stylize(clip, picture, replace(settings, start=times[1] - times[0], duration=short))
+    assert torch.equal(read(picture)[0], before[1:2])
+    with pytest.raises(OutputError, match="holds one picture"):
+        stylize(clip, clip.with_name("two.png"), replace(settings, duration=times[2] - times[0]))
 
 
 @pytest.mark.parametrize("change", [{"batch": 1}, {"batch": 8}, {"tile": 64}], ids=str)
