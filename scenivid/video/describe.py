@@ -21,7 +21,7 @@ from scenivid.video.color import bits, color_info, has_alpha
 from scenivid.video.info import AudioInfo, ColorInfo, VideoInfo
 
 _MICROSECOND = Fraction(1, 1_000_000)
-_CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "444", (4, 1): "422", (4, 4): "420"}
+_CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "420"}
 
 
 def describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, path: Path) -> VideoInfo:

@@ -65,7 +65,7 @@ class VideoInfo:
     bit_depth: int
     """Bits per component: 8, 10, 12 or 16."""
     chroma: str
-    """Stored chroma sampling: '420', '422', '444', 'rgb' or 'gray'."""
+    """Stored chroma sampling: '420', '422', '444', '411', '440', 'rgb' or 'gray'."""
     codec: str
     container: str
     """FFmpeg's name of the container, or 'frames' for a folder of images."""

@@ -14,6 +14,8 @@ from scenivid.video.writing.encoding.codecs import Codec
 
 _ASKED = re.compile(r"(yuva?4(20|22|44)p|gbra?p)(\d\d)?(le)?|bgr0|bgra|rgba?|rgb24")
 """Pixel formats that frames are made into."""
+_HELD_BY = {"411": "422", "440": "444"}
+"""What is stored where a source's sampling can't be: the next that keeps all of it."""
 
 
 def chroma_for(table: Codec, info: VideoInfo) -> str:
@@ -22,8 +24,9 @@ def chroma_for(table: Codec, info: VideoInfo) -> str:
         return "444"
     if info.width % 2 and not table.odd_422:
         return "444"
-    if info.chroma in table.chromas:
-        return info.chroma
+    sampled = _HELD_BY.get(info.chroma, info.chroma)
+    if sampled in table.chromas:
+        return sampled
     if info.chroma == "rgb" and "444" in table.chromas:
         return "444"
     return table.chromas[0]
@@ -47,11 +50,12 @@ def losses(
     codec: str, table: Codec, info: VideoInfo, pix_fmt: str, chroma: str, depth: int, wanted: int
 ) -> list[str]:
     """What players' habits cost, and how to keep it."""
-    fewer = info.chroma in {"422", "444"} and chroma == "420"
+    sampled = _HELD_BY.get(info.chroma, info.chroma)
+    fewer = sampled in {"422", "444"} and chroma == "420"
     shallower = depth < wanted
     notes = []
     if fewer or shallower:
-        kept = f"yuv{info.chroma if info.chroma in {'422', '444'} else '420'}p{'10' if wanted > 8 else ''}"
+        kept = f"yuv{sampled if sampled in {'422', '444'} else '420'}p{'10' if wanted > 8 else ''}"
         source = " ".join(
             ([_colons(info.chroma)] if fewer else []) + ([f"{wanted} bits"] if shallower else [])
         )
