@@ -23,6 +23,7 @@ from scenivid.engine.loading.painter import loaded_style, painter_for, precision
 from scenivid.engine.settings import StylizeSettings
 from scenivid.engine.shots import NAME, Edges, Pieces, Shots, mark_of
 from scenivid.engine.stages import DEPTH, Stage, Stopwatch
+from scenivid.errors import ConfigError
 from scenivid.flow.estimators import open_estimator
 from scenivid.machine import cores
 from scenivid.machine.cores import Threads
@@ -30,6 +31,7 @@ from scenivid.machine.lazy import torch
 from scenivid.pixels import Clip, Layout, StoredClip
 from scenivid.styles.engines.graph_style import GraphStyle
 from scenivid.styles.finish_planes import painting_size
+from scenivid.styles.onnx.options import OnnxOptions
 from scenivid.styles.painter import TensorPainter
 from scenivid.styles.tiling import auto_tile
 
@@ -112,6 +114,12 @@ class Chain:
             from scenivid.styles.onnx.style_inputs import no_style_wanted
 
             raise no_style_wanted("none")
+        if (
+            stylizer is None
+            and settings.onnx != OnnxOptions()
+            and not settings.style.lower().endswith(".onnx")
+        ):
+            raise ConfigError(f"--onnx-* options are for ONNX networks, and {settings.style} is none")
         if stylizer is None and settings.style != "none" and settings.strength > 0:
             graph = on_cpu and not tensors and settings.like is None  # a palette works on tensors
             style, settings = loaded_style(settings, device, graph, loaded)

@@ -16,6 +16,7 @@ from torch import Tensor
 from scenivid.engine import StylizeSettings, stylize
 from scenivid.errors import ConfigError, InputError, OutputError, ScenividError
 from scenivid.machine.devices import resolve_device
+from scenivid.styles.onnx.options import OnnxOptions
 
 IDENTITY = StylizeSettings(style="none", codec="ffv1", device="cpu")
 FRAMES = 11
@@ -100,3 +101,13 @@ def test_settings_check_themselves() -> None:
 def test_ink_lies_between_0_and_1() -> None:
     with pytest.raises(ConfigError, match="ink"):
         StylizeSettings(ink=1.5)
+
+
+def test_options_that_mean_nothing_to_the_style_or_output_are_errors(clip: Path) -> None:
+    before = set(clip.parent.iterdir())
+    with pytest.raises(ConfigError, match=r"--onnx-\* options are for ONNX networks, and none is none"):
+        stylize(clip, clip.with_name("out.mkv"), replace(IDENTITY, onnx=OnnxOptions(layout="nhwc")))
+    for name in ("out.mkv", "out.y4m", "out"):
+        with pytest.raises(ConfigError, match=f"--stream is for the standard output .*{name} is none"):
+            stylize(clip, clip.with_name(name), replace(IDENTITY, codec=None, stream="y4m"))
+    assert set(clip.parent.iterdir()) == before

@@ -142,6 +142,7 @@ def open_writer(
     output = Path(output)
     if is_standard_output(output) or output.suffix.lower() == ".y4m":
         return _open_stream(output, info, settings)
+    _no_stream_wanted(output, settings)
     folder = output.is_dir() or not output.suffix
     suffix = output.suffix.lower()
     webp = not folder and suffix == ".webp" and info.frames != 1
@@ -182,8 +183,15 @@ def is_standard_output(output: Path) -> bool:
     return str(output) == "-"
 
 
+def _no_stream_wanted(output: Path, settings: WriterSettings) -> None:
+    if settings.stream is not None:
+        raise ConfigError(f"--stream is for the standard output (-), and {output} is none: leave it out")
+
+
 def _open_stream(output: Path, info: VideoInfo, settings: WriterSettings) -> VideoWriter:
     piped = is_standard_output(output)
+    if not piped:
+        _no_stream_wanted(output, settings)
     kind = check_stream(settings.stream) if piped else "y4m"
     if settings.codec is not None or settings.crf is not None or settings.preset is not None:
         raise ConfigError(f"--codec, --crf and --preset have no meaning for a stream of {kind}")
