@@ -21,6 +21,7 @@ from scenivid.nets.lite import Lite
 from scenivid.training.chain.curves import curves
 from scenivid.training.chain.diary import Diary
 from scenivid.training.chain.recipe import PRESETS, STAGES, Recipe, preset, stage_recipes
+from scenivid.training.programs import chain
 from scenivid.training.programs.chain import run
 from scenivid.training.recipe import load_recipe
 from scenivid.training.run.loop import Progress
@@ -121,6 +122,16 @@ def test_time_left_over_goes_to_the_stages_that_follow(tmp_path: Path) -> None:
     assert diary.left("b", shares, 100) == pytest.approx(90 * 0.2 / 0.5 - 20)
     diary.entries["b"].seconds = 9e9
     assert 0 < diary.left("b", shares, 100) < 0.02
+
+
+def test_the_time_left_is_no_more_than_the_minutes(tmp_path: Path) -> None:
+    diary, seen = Diary(tmp_path, ("a", "b")), list[Progress]()
+    diary.entries["a"].seconds = 60.0
+    diary.begin()
+    for minutes in (None, 2, 0.5):
+        tell = chain._part("b", 1, 2, diary, minutes, seen.append)
+        tell(Progress(1, 10, {}, 1.0, 9000.0))
+    assert [now.eta_seconds for now in seen] == [9000, pytest.approx(60, abs=1), 0]
 
 
 def test_a_damaged_diary_is_named(tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ class Diary:
         due = (60 * minutes - others) * shares[stage] / sum(shares[name] for name in rest)
         return max(due - self.entries[stage].seconds, 1.0) / 60
 
+    def spent(self) -> float:
+        """Seconds on all stages, up to now where one is going on."""
+        going = time.monotonic() - self._noted if self._begun else 0.0
+        return sum(entry.seconds for entry in self.entries.values()) + going
+
     def begin(self) -> None:
         """A stage begins, or goes on."""
         self._begun = self._noted = time.monotonic()

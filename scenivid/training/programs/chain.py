@@ -70,7 +70,10 @@ def run(
         diary.begin()
         try:
             _program(stage).run(
-                held, out / stage, minutes=left, progress=_part(stage, number, len(recipes), diary, progress)
+                held,
+                out / stage,
+                minutes=left,
+                progress=_part(stage, number, len(recipes), diary, minutes, progress),
             )
         except BaseException:
             diary.note(stage)
@@ -109,7 +112,12 @@ def _plan(recipe: Recipe, recipes: dict[str, Any], out: Path) -> None:
 
 
 def _part(
-    stage: str, number: int, count: int, diary: Diary, progress: Callable[[Progress], None] | None
+    stage: str,
+    number: int,
+    count: int,
+    diary: Diary,
+    minutes: float | None,
+    progress: Callable[[Progress], None] | None,
 ) -> Callable[[Progress], None]:
     """A stage's progress as a part of the whole chain's."""
 
@@ -117,6 +125,7 @@ def _part(
         diary.note(stage, now=False)
         if progress is not None:
             done = round(1000 * (number + now.step / now.steps) / count)
-            progress(Progress(done, 1000, now.losses, now.rate, now.eta_seconds))
+            left = now.eta_seconds if minutes is None else max(60 * minutes - diary.spent(), 0.0)
+            progress(Progress(done, 1000, now.losses, now.rate, left))
 
     return tell

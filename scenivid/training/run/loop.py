@@ -154,7 +154,10 @@ def train(
                 keeper.finished()
             if progress is not None:
                 rate = (step - first) / (time.monotonic() - began)
-                progress(Progress(step, run.steps, means, rate, (run.steps - step) / rate))
+                eta = (run.steps - step) / rate
+                if minutes is not None:
+                    eta = min(eta, max(60 * minutes - (time.monotonic() - began), 0.0))
+                progress(Progress(step, run.steps, means, rate, eta))
             if stop and writes and healthy and export is not None:
                 export(step)
             if stop and not last:
