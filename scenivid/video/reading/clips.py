@@ -62,7 +62,12 @@ def clips_of(
 
 
 def storable(info: VideoInfo) -> bool:
-    """Whether frames can be had as they are stored: 8 bits, 4:2:0, in light that needs no tone mapping."""
+    """Whether frames can be had as they are stored: 8 bits, 4:2:0, in light that needs no tone mapping.
+
+    Motion JPEG can't: its chroma lies between two columns, that of the codecs written on even ones.
+    """
+    if info.codec == "mjpeg":
+        return False
     plain = info.chroma == "420" and info.bit_depth == 8 and not info.alpha and not info.color.hdr
     return plain and info.width % 2 == info.height % 2 == 0 and info.color.matrix in STORED_MATRICES
 

@@ -13,6 +13,7 @@ from scenivid.errors import InputError
 from scenivid.video.color import MATRICES, RgbConverter, bits, color_info
 from scenivid.video.info import ColorInfo
 from scenivid.video.open import open_video
+from scenivid.video.reading.clips import storable
 
 # Kr, Kb of ITU-R BT.709, BT.601, BT.2020 and SMPTE 240M.
 WEIGHTS = {
@@ -162,3 +163,15 @@ def test_chroma_without_a_tag_lies_on_even_columns(
     red = clip.pixels[0, 0, 8].numpy().astype(float)
     wanted = 255 * (110 / 219 + 1.402 * (80 + 1.5 * columns - 128) / 224)
     assert abs((red - wanted)[8:-8].mean()) <= 0.3
+
+
+def test_motion_jpeg_is_not_passed_on_as_stored(tmp_path: Path) -> None:
+    """Its chroma lies between two columns, and would be shown half a pixel to the left."""
+    path = tmp_path / "a.avi"
+    with av.open(path, "w") as file:
+        stream = file.add_stream("mjpeg", 25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuvj420p"
+        file.mux([*stream.encode(av.VideoFrame(64, 32, "yuvj420p")), *stream.encode()])
+    with open_video(path) as reader:
+        assert reader.info.chroma == "420" and not storable(reader.info)
