@@ -59,10 +59,10 @@ def toy_recipe(*sets: str) -> Recipe:
     return load_recipe(Recipe, None, [*lines, "run.tensorboard=false", *sets])
 
 
-@pytest.mark.parametrize("name", ["paper-pairs", "tiny-pairs"])
-def test_recipes_parse(name: str) -> None:
+@pytest.mark.parametrize(("name", "psi"), [("paper-pairs", 0.7), ("tiny-pairs", 0.8)])
+def test_recipes_parse(name: str, psi: float) -> None:
     recipe = load_recipe(Recipe, RECIPES / f"{name}.toml")
-    assert recipe.stylegan.psi == 0.7 and recipe.stylegan.share_noise
+    assert recipe.stylegan.psi == psi and recipe.stylegan.share_noise
 
 
 def test_a_pair_is_one_w_and_one_noise_through_both_generators() -> None:
