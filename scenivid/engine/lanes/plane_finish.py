@@ -48,18 +48,19 @@ class Finish:
         else:
             assert painted is not None
             flat, line = painted[:3], painted[3] if len(painted) > 3 else None
-        inked = line is not None and plan.ink > 0
+        if plan.ink <= 0:
+            line = None
         if plan.small != plan.size:
             assert frame.guide is not None
             stats, full = GuideStats(frame.guide), _grey(source)
             large = np.empty((3, *plan.size), np.float32)
             for plane, out, tint in zip(flat, large, TINT, strict=True):
-                ink = LumaInk(line, plan.size, plan.ink, tint) if line is not None and inked else None
+                ink = LumaInk(line, plan.size, plan.ink, tint) if line is not None else None
                 finish_plane(plane, stats, full, out, ink=ink)
             flat = large
         with torch.inference_mode():
             picture = torch.from_numpy(flat)[None]
-            if line is not None and inked and plan.small == plan.size:
+            if line is not None and plan.small == plan.size:
                 picture = compose(picture, torch.from_numpy(line)[None, None], plan.ink)
             if plan.blend < 1:
                 picture = torch.lerp(to_float(source), picture, plan.blend)
